@@ -1,0 +1,1 @@
+"""Text to ids and back: normalisation, subword tokenizers, batching and masking."""
