@@ -1,0 +1,27 @@
+"""The building blocks, in the order in which the notebooks build them."""
+
+from encoder_course.nn.attention import MultiHeadAttention, Sight, attention, fused_attention
+from encoder_course.nn.block import Block
+from encoder_course.nn.embeddings import Embeddings
+from encoder_course.nn.encoder import Encoder, EncoderTrace
+from encoder_course.nn.feed_forward import FeedForward
+from encoder_course.nn.heads import MaskedLM, MLMHead
+from encoder_course.nn.positions import alibi, rotary, rotate, sinusoidal
+
+__all__ = [
+    "Block",
+    "Embeddings",
+    "Encoder",
+    "EncoderTrace",
+    "FeedForward",
+    "MLMHead",
+    "MaskedLM",
+    "MultiHeadAttention",
+    "Sight",
+    "alibi",
+    "attention",
+    "fused_attention",
+    "rotary",
+    "rotate",
+    "sinusoidal",
+]

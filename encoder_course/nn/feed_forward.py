@@ -1,0 +1,30 @@
+"""The feed-forward layer: each token thinks for itself."""
+
+from __future__ import annotations
+
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+class FeedForward(nn.Module):
+    """Widen D numbers to F, bend, and come back to D; every token on its own.
+
+    `activation` "gelu" (Hendrycks and Gimpel, 2016; the exact form with erf) or "geglu", where
+    a second projection of the token gates the first (Shazeer, 2020).
+    """
+
+    def __init__(self, dim: int, ff_dim: int, activation: str = "gelu", bias: bool = True) -> None:
+        super().__init__()
+        if activation not in ("gelu", "geglu"):
+            raise ValueError(f"activation {activation!r} is neither 'gelu' nor 'geglu'")
+        self.gated = activation == "geglu"
+        self.expand = nn.Linear(dim, 2 * ff_dim if self.gated else ff_dim, bias=bias)
+        self.contract = nn.Linear(ff_dim, dim, bias=bias)
+
+    def forward(self, hidden: Float[Tensor, "... D"]) -> Float[Tensor, "... D"]:
+        wide = self.expand(hidden)  # (..., F), gated: (..., 2F)
+        if self.gated:
+            wide, gate = wide.chunk(2, dim=-1)
+            return self.contract(F.gelu(wide) * gate)
+        return self.contract(F.gelu(wide))
