@@ -81,7 +81,7 @@ class Encoder(nn.Module):
 
     @torch.inference_mode()
     def encode_packed(
-        self, rows: Sequence[Int[Tensor, "T"]], budget: int = 1_500
+        self, rows: Sequence[Int[Tensor, " T"]], budget: int = 1_500
     ) -> list[Float[Tensor, "T D"]]:
         """The hidden states of rows of any lengths, in their order, with no padding computed.
 
@@ -101,7 +101,7 @@ class Encoder(nn.Module):
                 encoded[i] = row
         return encoded
 
-    def packed(self, rows: Sequence[Int[Tensor, "T"]]) -> Float[Tensor, "N D"]:
+    def packed(self, rows: Sequence[Int[Tensor, " T"]]) -> Float[Tensor, "N D"]:
         """The hidden states of rows sorted by length, laid end to end."""
         lengths = [len(row) for row in rows]
         self.check_length(max(lengths))

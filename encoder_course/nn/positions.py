@@ -52,7 +52,7 @@ def rotate(
     return torch.cat([first * cos - second * sin, second * cos + first * sin], dim=-1)
 
 
-def alibi_slopes(heads: int) -> Float[Tensor, "H"]:
+def alibi_slopes(heads: int) -> Float[Tensor, " H"]:
     """How strongly each head dislikes distance: ``2**(-8/H), 2**(-16/H), ...``. Press, 2021.
 
     For a number of heads that is no power of two, the slopes of the next lower power are used,
