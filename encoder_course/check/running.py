@@ -1,0 +1,96 @@
+"""Run a learner's code so that whatever goes wrong becomes one sentence about *their* line."""
+
+from __future__ import annotations
+
+import copy
+import dis
+import inspect
+import linecache
+import os
+import sys
+import sysconfig
+from collections.abc import Callable
+from pathlib import Path
+from types import CodeType, TracebackType
+from typing import Any
+
+from encoder_course.check.evidence import Stopped, difference, plain
+
+NOTHING_YET = "Nothing there yet: put your own code in place of `raise NotImplementedError`."
+_NOT_THEIRS = (
+    str(Path(__file__).resolve().parents[1]) + os.sep,
+    str(sysconfig.get_path("stdlib")) + os.sep,
+    "<frozen",
+)
+
+
+def call(answer: Callable, *arguments: Any, **keywords: Any) -> Any:
+    """Call `answer` on copies of the arguments and return its result.
+
+    An `observe` function uses it for every call of the learner's code.
+    Raises `Stopped` where the answer changes an argument in place or returns nothing.
+    """
+    given = copy.deepcopy((arguments, keywords))
+    result = answer(*given[0], **given[1])
+    before = dict(enumerate(arguments)) | keywords
+    after = dict(enumerate(given[0])) | given[1]
+    for name, value in before.items():
+        if _changed(value, after[name]):
+            label = f"`{name}`" if isinstance(name, str) else _parameter(answer, name)
+            raise Stopped(f"it changes its input {label} in place: work on a new one")
+    if result is None:
+        raise Stopped("it returns None: a `return` is missing")
+    return result
+
+
+def explain(error: Exception) -> str:
+    """Say what stopped the learner's code and on which of their lines; none of our own frames."""
+    frame = error.__traceback__
+    theirs = None
+    while frame is not None:
+        if _is_theirs(frame.tb_frame.f_code):
+            theirs = frame
+        frame = frame.tb_next
+    if isinstance(error, NotImplementedError) and theirs is not None and _raises(theirs):
+        return NOTHING_YET
+    text = f"it stops with {type(error).__name__}: {str(error).strip() or 'no message'}"
+    if theirs is None:
+        return text
+    file = theirs.tb_frame.f_code.co_filename
+    source = linecache.getline(file, theirs.tb_lineno).strip()
+    return f"{text}\n{_place(file)}, line {theirs.tb_lineno}{': ' if source else ''}{source}"
+
+
+def _changed(before: Any, after: Any) -> bool:
+    try:
+        return difference(plain(after), plain(before)) is not None
+    except Stopped:  # a module or a generator: not data, and free to change
+        return False
+
+
+def _parameter(answer: Callable, position: int) -> str:
+    try:
+        names = list(inspect.signature(answer).parameters)
+    except (TypeError, ValueError):  # a built-in function without a signature
+        names = []
+    return f"`{names[position]}`" if position < len(names) else f"number {position + 1}"
+
+
+def _is_theirs(code: CodeType) -> bool:
+    file = code.co_filename
+    installed = {"site-packages", "dist-packages"} & set(Path(file).parts)
+    return not installed and not file.startswith(_NOT_THEIRS)
+
+
+def _raises(frame: TracebackType) -> bool:
+    """Whether this frame itself said `raise`; torch, too, raises NotImplementedError, from C++."""
+    opcode = frame.tb_frame.f_code.co_code[frame.tb_lasti]
+    return frame.tb_next is None and dis.opname[opcode] == "RAISE_VARARGS"
+
+
+def _place(file: str) -> str:
+    """Name a file as the learner knows it: `Cell In[3]` in a notebook, else the file's name."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython else None
+    named = shell.compile.format_code_name(file) if shell else None
+    return " ".join(named) if named else os.path.basename(file)
