@@ -164,14 +164,14 @@ def test_torch_saying_not_implemented_is_no_stub():
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [
-        (lambda scores: None, "on two rows: it returns None"),
+        (lambda scores: None, "for `two rows`: it returns None"),
         (lambda scores: scores.softmax(-1).sum(-1), "the shape is (2,), and (2, 2) is needed"),
         (lambda scores: scores.softmax(-1).double(), "the dtype is float64, and float32"),
         (lambda scores: scores.softmax(-1).tolist(), "it is a list, and a tensor is needed"),
         (lambda scores: scores.softmax(-1) / (scores != 2), "your value at [1, 0] is inf"),
         (lambda scores: scores.log_softmax(-1).sqrt(), "it is NaN at [0, 0]"),
         (lambda scores: scores.softmax(-1) + torch.eye(2) / 10, "off by about 0.1 (2 of 4 values"),
-        (lambda scores: object(), "on two rows: it gives an object"),
+        (lambda scores: object(), "for `two rows`: it gives an object"),
         (
             lambda scores: scores.exp_() / scores.sum(-1, True),
             "changes its input `scores` in place",
@@ -249,7 +249,7 @@ def test_error_names_their_line():
         return scores @ torch.ones(3)
 
     told = message(code(), broken)
-    assert told.startswith("on two rows: it stops with RuntimeError: size mismatch")
+    assert told.startswith("for `two rows`: it stops with RuntimeError: size mismatch")
     assert "test_check.py, line" in told and "return scores @ torch.ones(3)" in told
     assert "Traceback" not in told and "running.py" not in told
 

@@ -155,7 +155,7 @@ class Exercise:
         for idea in self.misconceptions:
             if difference(evidence, self.probe(idea.wrong), self.tolerance) is None:
                 return Verdict(False, idea.message, idea.name)
-        return Verdict(False, found.removeprefix("in `answer`: "))
+        return Verdict(False, found.removeprefix("for `answer`: "))
 
     def line(self, verdict: Verdict) -> str:
         """Lay a verdict out as plain text, no line wider than 100 characters."""
@@ -203,7 +203,7 @@ def _on(name: str, answer: Callable, arguments: tuple) -> Any:
     try:
         return plain(call(answer, *arguments))
     except Stopped as stop:
-        raise Stopped(f"on {name}: {stop}") from stop
+        raise Stopped(f"for `{name}`: {stop}") from stop
     except Exception as error:
         message = explain(error)
-        raise Stopped(message if message == NOTHING_YET else f"on {name}: {message}") from error
+        raise Stopped(message if message == NOTHING_YET else f"for `{name}`: {message}") from error

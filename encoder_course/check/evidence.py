@@ -117,7 +117,7 @@ def _dict_difference(got: dict, want: dict, tolerance: float) -> str | None:
         if key not in got:
             return f"`{key}` is missing"
         if found := difference(got[key], want[key], tolerance):
-            return f"in `{key}`: {found}"
+            return f"for `{key}`: {found}"
     extra = [key for key in got if key not in want]
     return f"`{shorten(extra[0])}` is not asked for" if extra else None
 
