@@ -1,0 +1,1 @@
+"""The data of the course: documentation read where it is installed, and MiniLM found and verified."""

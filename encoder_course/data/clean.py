@@ -1,0 +1,191 @@
+"""Turn reStructuredText, Markdown and their mixtures into plain prose, with code kept apart."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+from encoder_course.data.sections import dedent, indent
+
+_KEPT_DIRECTIVES = frozenset(
+    "note warning warnings tip important caution danger attention hint admonition topic tab "
+    "container notes".split()
+)
+_CODE_DIRECTIVES = frozenset(
+    "code code-block sourcecode testcode ipython parsed-literal doctest prompt plot jupyter-execute "
+    "testsetup console".split()
+)
+_DIRECTIVE = re.compile(r"^\s*\.\.(?:\s+(?:([\w:+-]+?)::)?\s*(.*))?$")
+_FENCE = re.compile(r"^\s*(```|~~~)")
+_BULLET = re.compile(r"^\s*(?:[-*+•]|\d{1,2}[.)]|\([a-z\d]\)|#\.)\s+(?=\S)")
+_TABLE_BORDER = re.compile(
+    r"^\s*(?:[=~]{2,}(?:\s+[=~]{2,})+|\+[-=+]{3,}|\|?[\s:|-]*-{2,}[\s:|-]*\|[\s:|-]*)\s*$"
+)
+_LEGAL = re.compile(r"copyright|all rights reserved|permission is hereby|licensed under", re.I)
+_HOLE = re.compile(r"%\(\w+(?::\w+)?\)[sdr]|(?<![\w{'\"])\{[a-zA-Z_]\w*\}(?!\})")
+_CODE_LINE = re.compile(
+    r"^\s*(?:[\w.\[\], ]+\s*[-+*/]?=[^=]|(?:import|from|def|class|return|for|if|with|while|try|@)\b.*"
+    r"|[\w.]+\(.*\)?[,:]?$|[$%#>(\[{'\"]|\w+::=|\|)|.*(?:::=|->|==|\(\)$|[;{}\]]$)"
+)
+
+
+@dataclass
+class Cleaned:
+    """What cleaning gives: paragraphs of prose, and the code that stood between them."""
+
+    paragraphs: list[str] = field(default_factory=list)
+    code: list[str] = field(default_factory=list)
+    doctest: list[str] = field(default_factory=list)
+
+    def absorb(self, other: Cleaned) -> None:
+        """Append what another piece of the same text gave."""
+        self.paragraphs += other.paragraphs
+        self.code += other.code
+        self.doctest += other.doctest
+
+
+def clean(lines: list[str]) -> Cleaned:
+    """Separate prose from code, directives and tables, and clean each paragraph of prose."""
+    found, lines, index = Cleaned(), dedent(lines), 0
+    while index < len(lines):
+        line = lines[index]
+        if not line.strip():
+            index += 1
+        elif line.lstrip().startswith(">>>"):
+            end = _until(lines, index, lambda later: not later.strip() or bool(_FENCE.match(later)))
+            found.doctest.append("\n".join(dedent(lines[index:end])))
+            index = end
+        elif _FENCE.match(line):
+            end = _until(lines, index + 1, lambda later: bool(_FENCE.match(later)))
+            _keep_code(found, lines[index + 1 : end])
+            index = end + 1
+        elif match := _DIRECTIVE.match(line):
+            end = _body_end(lines, index)
+            _directive(found, match, lines[index + 1 : end])
+            index = end
+        else:
+            index = _paragraph(found, lines, index)
+    return found
+
+
+def _until(lines: list[str], start: int, stop) -> int:
+    return next((i for i in range(start, len(lines)) if stop(lines[i])), len(lines))
+
+
+def _body_end(lines: list[str], index: int) -> int:
+    """Where the block that is indented deeper than this line ends."""
+    margin = indent(lines[index])
+    return _until(lines, index + 1, lambda line: bool(line.strip()) and indent(line) <= margin)
+
+
+def _keep_code(found: Cleaned, lines: list[str]) -> None:
+    code = "\n".join(dedent(lines)).strip("\n")
+    if code:
+        (found.doctest if code.lstrip().startswith(">>>") else found.code).append(code)
+
+
+def _directive(found: Cleaned, match: re.Match[str], body: list[str]) -> None:
+    """Notes and warnings are prose, code blocks are code; versions, figures and the rest go."""
+    name, argument = (match[1] or "").lower(), match[2] or ""
+    body = [line for line in body if not re.match(r"^\s+:[\w-]+:", line)]
+    if name in _CODE_DIRECTIVES:
+        _keep_code(found, body)
+    elif name in _KEPT_DIRECTIVES:
+        lead = argument.strip() if name not in ("admonition", "topic", "tab", "container") else ""
+        found.absorb(clean([lead, *dedent(body)] if lead else body))
+
+
+def _paragraph(found: Cleaned, lines: list[str], index: int) -> int:
+    """Read one paragraph or list item and the literal block it announces; give the next index."""
+    end = _until(
+        lines,
+        index + 1,
+        lambda line: (
+            not line.strip()
+            or line.lstrip().startswith((">>>", ".. "))
+            or bool(_FENCE.match(line) or _BULLET.match(line))
+        ),
+    )
+    paragraph = lines[index:end]
+    text = " ".join(line.strip() for line in paragraph)
+    if text.endswith("::"):
+        stop = max(end, _literal_end(lines, index, end))
+        _keep_code(found, lines[end:stop])
+        text, end = text[:-1] if len(text) > 2 else "", stop
+    elif indent(lines[index]) > 0 and not _BULLET.match(lines[index]) and _is_code(paragraph):
+        _keep_code(found, paragraph)
+        return end
+    if any(_TABLE_BORDER.match(line) for line in paragraph) or _LEGAL.search(text):
+        return end
+    text = inline(text)
+    if text and not _HOLE.search(text) and is_prose(text):
+        found.paragraphs.append(text)
+    return end
+
+
+def _literal_end(lines: list[str], start: int, end: int) -> int:
+    margin = indent(lines[start])
+    return _until(lines, end, lambda line: bool(line.strip()) and indent(line) <= margin)
+
+
+def _is_code(lines: list[str]) -> bool:
+    return 2 * sum(bool(_CODE_LINE.match(line)) for line in lines) > len(lines)
+
+
+def is_prose(text: str) -> bool:
+    """Mostly letters, in words: no rulers, no tables, no rows of numbers."""
+    letters = sum(character.isalpha() or character == " " for character in text)
+    return letters >= 0.7 * len(text) and any(len(word) > 1 for word in text.split())
+
+
+_INLINE: tuple[tuple[re.Pattern[str], str], ...] = tuple(
+    (re.compile(pattern), replacement)
+    for pattern, replacement in (
+        (r"!\[[^\]]*\]\([^)]*\)", ""),  # Markdown images
+        (r"\[([^\]\[]+)\]\((?:[^()\s]|\([^()]*\))+\)", r"\1"),  # Markdown links
+        (r"\s?\[[\w#*.+-]+\]_+", ""),  # references to footnotes
+        (r":[\w:+-]+:`[~!.]*([^`<]+?)\s*<[^`>]*>`", r"\1"),  # :role:`text <target>`
+        (r"`([^`<]+?)\s*<[^`>]*>`_+", r"\1"),  # `text <address>`_
+        (r":[\w:+-]+:`(?:~|!)?([^`]*)`", r"\1"),  # :role:`name`
+        (r"\[`~?([^`\]]+)`\]", r"\1"),  # Hugging Face's [`name`]
+        (r"``+([^`]+)``+", r"\1"),
+        (r"`~?([^`]+)`_{0,2}", r"\1"),
+        (r"\|([A-Za-z][\w ]*)\|_?", r"\1"),  # substitutions
+        (r"(?<![\w*])\*\*([^\s*](?:[^*]*[^\s*])?)\*\*(?![\w*])", r"\1"),
+        (r"(?<![\w*.(])\*([^\s*](?:[^*]*[^\s*,])?)\*(?![\w*])", r"\1"),
+        (r"</?(?:[Tt]ip|br|hr|p|b|i|a|code|pre|sup|sub|em|strong|img|hfoptions?|frameworkcontent)"
+         r"\b[^>]*>", " "),
+        (r"\\([*_`|\\ ])", r"\1"),
+        (r"\s+([,.;:)])(?=\s|$)", r"\1"),
+        (r"\(\s*\)", ""),
+        (r"\s+", " "),
+    )
+)  # fmt: skip
+_TILDE_ROLE = re.compile(r"(:[\w:+-]+:)?`~[\w.]*?(\w+(?:\(\))?)`")
+_MATH_ROLE = re.compile(r":math:`([^`]*)`|(?<!\\)\$\$?([^$]{1,200})\$\$?")
+_MARKUP = frozenset("`*|<[\\$")
+
+
+def inline(text: str) -> str:
+    """One paragraph without its inline markup; sentences that carry an address are dropped."""
+    text = _BULLET.sub("- ", text) if text[:1] in "*+•#" else text
+    if "://" in text or "www." in text:
+        text = re.sub(r"`([^`<]+?)\s*<[^`>]*>`_+|\[([^\]\[]+)\]\([^)]*\)", r"\1\2", text)
+        sentences = re.split(r"(?<=[.!?])\s+(?=[A-Z`])", text)
+        text = " ".join(s for s in sentences if "://" not in s and "www." not in s)
+    if not _MARKUP.isdisjoint(text):
+        text = _MATH_ROLE.sub(lambda m: _math(m[1] or m[2] or ""), text)
+        text = _TILDE_ROLE.sub(r"\2", text)
+        for pattern, replacement in _INLINE[:-3]:
+            text = pattern.sub(replacement, text)
+    for pattern, replacement in _INLINE[-3:]:
+        text = pattern.sub(replacement, text)
+    return text.strip()
+
+
+def _math(latex: str) -> str:
+    """LaTeX made speakable: commands become words, braces go."""
+    latex = re.sub(
+        r"\\(?:mathrm|mathbf|mathcal|mathbb|text|operatorname|left|right|frac|[,;! ])", "", latex
+    )
+    return re.sub(r"\s+", " ", re.sub(r"[{}$]|\\", "", latex)).strip()
