@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 CONSTRAINTS = ROOT / "constraints.txt"
-FIRST_NOTEBOOK = ROOT / "notebooks" / "00_start_here.ipynb"
+FIRST_NOTEBOOK = "notebooks/00_start_here.ipynb"
 
 OLDEST_PYTHON = (3, 11)
 OLDEST_PIP = (23, 2)  # older ones download whole wheels for a dry run
@@ -176,7 +176,10 @@ def configure_lab():
 def course(options):
     """Set up and open JupyterLab on the first notebook."""
     setup("course", options.torch, options.latest)
-    lab = [PYTHON, "-m", "jupyterlab", FIRST_NOTEBOOK.relative_to(ROOT)]
+    # As the default address, the notebook is also in the link that is printed.
+    opened = f"--LabApp.default_url=/lab/tree/{FIRST_NOTEBOOK}"
+    quiet = ["--log-level=WARN", "--LanguageServerManager.autodetect=False"]
+    lab = [PYTHON, "-m", "jupyterlab", f"--ServerApp.root_dir={ROOT}", opened, *quiet]
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         lab.append("--allow-root")
     if not has_browser():
@@ -237,12 +240,16 @@ def notebooks(options):
     if not any(ROOT.glob("notebooks/*.ipynb")):
         say("there are no notebooks to run")
         return 0
-    path = os.pathsep.join(filter(None, [str(NO_NETWORK), os.environ.get("PYTHONPATH")]))
     nbval = "-n 2 --dist loadfile -p no:cacheprovider --nbval --nbval-current-env".split()
     sanitize = ["--nbval-sanitize-with", "tests/nbval_sanitize.cfg"]
-    environment = {**QUIET, "PYTHONPATH": path, "OMP_NUM_THREADS": "2", "MKL_NUM_THREADS": "2"}
     command = (PYTHON, "-m", "pytest", *nbval, *sanitize, "notebooks")
-    return run(*command, env=environment, check=False)
+    return run(*command, env=for_notebooks(), check=False)
+
+
+def for_notebooks():
+    """The environment variables that notebooks run under: cut off from the network, two threads."""
+    path = os.pathsep.join(filter(None, [str(NO_NETWORK), os.environ.get("PYTHONPATH")]))
+    return {**QUIET, "PYTHONPATH": path, "OMP_NUM_THREADS": "2", "MKL_NUM_THREADS": "2"}
 
 
 def bench(options):
