@@ -1,0 +1,288 @@
+"""To and from Hugging Face: the same weights under other names."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from encoder_course.config import EncoderConfig
+from encoder_course.nn import Encoder, MaskedLM
+from encoder_course.text.tokenizer import Tokenizer
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+# Left our module, right theirs; {i} is the number of the block.
+BERT = {
+    "embed.token": "embeddings.word_embeddings",
+    "embed.position": "embeddings.position_embeddings",
+    "embed.segment": "embeddings.token_type_embeddings",
+    "embed.norm": "embeddings.LayerNorm",
+    "blocks.{i}.attention.query": "encoder.layer.{i}.attention.self.query",
+    "blocks.{i}.attention.key": "encoder.layer.{i}.attention.self.key",
+    "blocks.{i}.attention.value": "encoder.layer.{i}.attention.self.value",
+    "blocks.{i}.attention.output": "encoder.layer.{i}.attention.output.dense",
+    "blocks.{i}.attention_norm": "encoder.layer.{i}.attention.output.LayerNorm",
+    "blocks.{i}.feed_forward.expand": "encoder.layer.{i}.intermediate.dense",
+    "blocks.{i}.feed_forward.contract": "encoder.layer.{i}.output.dense",
+    "blocks.{i}.feed_forward_norm": "encoder.layer.{i}.output.LayerNorm",
+    "head.transform": "cls.predictions.transform.dense",
+    "head.norm": "cls.predictions.transform.LayerNorm",
+    "head": "cls.predictions",
+}
+MODERNBERT = {
+    "embed.token": "embeddings.tok_embeddings",
+    "embed.norm": "embeddings.norm",
+    "blocks.{i}.attention_norm": "layers.{i}.attn_norm",
+    "blocks.{i}.attention.query": "layers.{i}.attn.Wq",  # theirs is one matrix, Wqkv: see `thirds`
+    "blocks.{i}.attention.key": "layers.{i}.attn.Wk",
+    "blocks.{i}.attention.value": "layers.{i}.attn.Wv",
+    "blocks.{i}.attention.output": "layers.{i}.attn.Wo",
+    "blocks.{i}.feed_forward_norm": "layers.{i}.mlp_norm",
+    "blocks.{i}.feed_forward.expand": "layers.{i}.mlp.Wi",
+    "blocks.{i}.feed_forward.contract": "layers.{i}.mlp.Wo",
+    "final_norm": "final_norm",
+    "head.transform": "head.dense",
+    "head.norm": "head.norm",
+    "head": "decoder",
+}
+TABLES = {"bert": BERT, "modernbert": MODERNBERT}
+PREFIXES = {"bert": "bert.", "modernbert": "model."}  # of the encoder inside a model with a head
+BERT_SETTINGS = {
+    "vocab_size": "vocab_size",
+    "dim": "hidden_size",
+    "layers": "num_hidden_layers",
+    "heads": "num_attention_heads",
+    "ff_dim": "intermediate_size",
+    "max_len": "max_position_embeddings",
+}
+# What an encoder has no use for: heads, and a buffer that only counts 0, 1, 2, ...
+BESIDE_THE_ENCODER = re.compile(r"^(pooler|cls|classifier|qa_outputs|head|decoder)\.|position_ids$")
+
+
+def load_bert(folder: str | Path) -> tuple[Encoder, Tokenizer]:
+    """Read a BERT or ModernBERT checkpoint into our own classes, without `transformers`.
+
+    `folder` holds ``config.json``, ``model.safetensors`` and ``tokenizer.json`` as Hugging Face
+    writes them. The encoder comes in float32, ready for inference, and without dropout. ValueError
+    for a file that is missing or damaged, another architecture, and tensors that are missing,
+    unexpected or of another shape than the configuration says.
+    """
+    settings, weights = read_checkpoint(Path(folder))
+    return build(Encoder, settings, weights).float(), load_tokenizer(Path(folder))
+
+
+def load_masked_lm(folder: str | Path) -> tuple[MaskedLM, Tokenizer]:
+    """The same for a checkpoint that still has its head for masked language modelling."""
+    settings, weights = read_checkpoint(Path(folder))
+    return build(MaskedLM, settings, weights).float(), load_tokenizer(Path(folder))
+
+
+def minilm() -> tuple[Encoder, Tokenizer]:
+    """all-MiniLM-L6-v2, 6 layers by 384, trained to compare sentences (Wang et al., 2020)."""
+    from encoder_course.data.hub import find_minilm
+
+    return load_bert(find_minilm())
+
+
+def from_pretrained(name: str | Path) -> tuple[Encoder, Tokenizer]:
+    """Read a local folder, or a model of the Hugging Face hub by its name, such as
+    ``google-bert/bert-base-uncased``: from the local cache where it is there, else downloaded.
+
+    FileNotFoundError where it is in neither place and the hub cannot be reached.
+    """
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
+
+    if Path(name).is_dir():
+        return load_bert(name)
+    files = ["config.json", "model.safetensors", "tokenizer.json"]
+    try:
+        folder = snapshot_download(str(name), allow_patterns=files, local_files_only=True)
+    except HFValidationError as error:
+        raise FileNotFoundError(f"{name} is neither a folder nor a name on the hub") from error
+    except LocalEntryNotFoundError:
+        try:
+            folder = snapshot_download(str(name), allow_patterns=files)
+        except (OSError, ValueError) as error:
+            raise FileNotFoundError(
+                f"{name} is no folder, it is not in the Hugging Face cache, and the hub did not"
+                f" give it ({type(error).__name__}); offline, use a local folder or hf.minilm()"
+            ) from error
+    return load_bert(folder)
+
+
+def from_hf(model: PreTrainedModel) -> Encoder | MaskedLM:
+    """Our copy of a `BertModel`, `ModernBertModel` or their `...ForMaskedLM`; the type is kept."""
+    ours = MaskedLM if type(model).__name__.endswith("ForMaskedLM") else Encoder
+    weights = {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
+    return build(ours, model.config.to_dict(), weights)
+
+
+def to_hf(model: Encoder | MaskedLM) -> PreTrainedModel:
+    """Our BERT as a `BertModel` or `BertForMaskedLM`. ValueError for another architecture."""
+    from transformers import BertConfig, BertForMaskedLM, BertModel
+
+    ours = model.config
+    bert = ours.replace(norm="post", positions="learned", activation="gelu", bias=True)
+    if ours != bert.replace(embedding_norm=True, local_window=0) or not ours.segments:
+        raise ValueError(f"this is not BERT: {ours}")
+    settings = {theirs: getattr(ours, name) for name, theirs in BERT_SETTINGS.items()}
+    settings |= dict(pad_token_id=ours.pad_id, type_vocab_size=ours.segments)
+    theirs = BertConfig(**settings, layer_norm_eps=ours.norm_eps)
+    masked = isinstance(model, MaskedLM)
+    copy = BertForMaskedLM(theirs) if masked else BertModel(theirs, add_pooling_layer=False)
+    prefix = "bert." if masked else ""
+    state = {
+        name if name.startswith("cls.") else prefix + name: model.state_dict()[ours]
+        for ours, name in their_names(model, "bert").items()
+    }
+    if masked:  # their head lists the tied tensors twice
+        state["cls.predictions.decoder.weight"] = model.head.weight
+        state["cls.predictions.decoder.bias"] = model.head.bias
+    copy.to(next(model.parameters()).dtype)
+    copy.load_state_dict(state)
+    return copy.eval()
+
+
+def read_config(settings: Mapping[str, Any]) -> EncoderConfig:
+    """Their ``config.json`` as ours. ValueError for what our encoder cannot do."""
+    kind = settings.get("model_type")
+    if kind not in TABLES:
+        raise ValueError(f"the architecture is {kind!r}, but only {', '.join(TABLES)} are known")
+    require(settings, "tie_word_embeddings", True)
+    try:
+        shape = {ours: settings[theirs] for ours, theirs in BERT_SETTINGS.items()}
+        shape["pad_id"] = settings["pad_token_id"] or 0
+        return bert_config(settings, shape) if kind == "bert" else modern_config(settings, shape)
+    except KeyError as error:
+        raise ValueError(f"the configuration has no {error.args[0]}") from error
+
+
+def bert_config(settings: Mapping[str, Any], shape: dict[str, int]) -> EncoderConfig:
+    """BERT: Devlin et al., 2018."""
+    require(settings, "hidden_act", "gelu")
+    require(settings, "position_embedding_type", "absolute")
+    require(settings, "is_decoder", False)
+    eps, segments = settings["layer_norm_eps"], settings["type_vocab_size"]
+    return EncoderConfig(**shape, segments=segments, norm_eps=eps)
+
+
+def modern_config(settings: Mapping[str, Any], shape: dict[str, int]) -> EncoderConfig:
+    """ModernBERT: Warner et al., 2024. Checkpoints name its settings in an old or a new way."""
+    require(settings, "hidden_activation", "gelu")
+    for bias in ("attention_bias", "mlp_bias", "norm_bias"):
+        require(settings, bias, False)
+    ropes = settings.get("rope_parameters") or {
+        "full_attention": {"rope_theta": settings.get("global_rope_theta")},
+        "sliding_attention": {"rope_theta": settings.get("local_rope_theta")},
+    }
+    every = settings.get("global_attn_every_n_layers", 3)
+    types = settings.get("layer_types") or [
+        "sliding_attention" if i % every else "full_attention" for i in range(shape["layers"])
+    ]
+    every = next((i for i, kind in enumerate(types) if i and kind == "full_attention"), len(types))
+    config = EncoderConfig.modernbert_base(
+        **shape,
+        norm_eps=settings["norm_eps"],
+        rope_theta=ropes["full_attention"]["rope_theta"],
+        local_rope_theta=ropes["sliding_attention"]["rope_theta"],
+        local_window=settings["local_attention"] // 2 * 2 + 1,  # so many to each side, and itself
+        global_every=every,
+    )
+    if [config.is_local(i) for i in range(len(types))] != [t != "full_attention" for t in types]:
+        raise ValueError(f"layer_types {types} do not repeat every {every} layers")
+    return config
+
+
+def require(settings: Mapping[str, Any], name: str, value: Any) -> None:
+    """Raise ValueError where a setting, if it is there at all, has another value than ours."""
+    if settings.get(name, value) != value:
+        raise ValueError(f"{name} is {settings[name]!r}, but our encoder knows only {value!r}")
+
+
+def build(
+    kind: type[Encoder] | type[MaskedLM], settings: Mapping[str, Any], weights: dict[str, Tensor]
+) -> Encoder | MaskedLM:
+    """Our model with their weights, which become its own; ValueError where they do not fit."""
+    architecture = settings.get("model_type")
+    with torch.device("meta"):  # shapes without numbers: they come from the checkpoint
+        model = kind(read_config(settings))
+    weights = cleaned(weights, architecture)
+    state = {}
+    for ours, theirs in their_names(model, architecture).items():
+        if theirs not in weights:
+            raise ValueError(f"the checkpoint has no tensor {theirs}")
+        found, expected = weights.pop(theirs), model.state_dict()[ours]
+        if found.shape != expected.shape:
+            raise ValueError(
+                f"{theirs} is {tuple(found.shape)}, but the configuration asks for"
+                f" {tuple(expected.shape)}"
+            )
+        state[ours] = found
+    unexpected = [name for name in weights if not BESIDE_THE_ENCODER.search(name)]
+    if unexpected:
+        raise ValueError(f"the checkpoint has tensors of no known use: {', '.join(unexpected)}")
+    if isinstance(model, MaskedLM):
+        state["head.weight"] = state["encoder.embed.token.weight"]
+    model.load_state_dict(state, assign=True)
+    if isinstance(model, MaskedLM):
+        model.head.weight = model.encoder.embed.token.weight  # one tensor again, not two
+    return model.eval()
+
+
+def their_names(model: Encoder | MaskedLM, architecture: str) -> dict[str, str]:
+    """Our name and theirs for each tensor (theirs without the prefix of the encoder)."""
+    names = {}
+    for ours in model.state_dict():
+        module, kind = ours.removeprefix("encoder.").rsplit(".", 1)  # "blocks.3.attention", "bias"
+        number = re.search(r"\d+", module)
+        i = number.group() if number else ""
+        if ours != "head.weight":  # the token embedding, tied
+            name = TABLES[architecture][module.replace(f".{i}.", ".{i}.") if i else module]
+            names[ours] = f"{name.format(i=i)}.{kind}"
+    return names
+
+
+def cleaned(weights: Mapping[str, Tensor], architecture: str) -> dict[str, Tensor]:
+    """Their tensors under one set of names, whatever wrote the file."""
+    same = {}
+    for name, tensor in weights.items():
+        name = name.removeprefix(PREFIXES[architecture])
+        name = name.replace("LayerNorm.gamma", "LayerNorm.weight")  # as the first BERT wrote them
+        name = name.replace("LayerNorm.beta", "LayerNorm.bias")
+        if name.endswith(".Wqkv.weight"):
+            for letter, third in zip("qkv", tensor.chunk(3), strict=True):
+                same[name.replace("Wqkv", f"W{letter}")] = third.contiguous()
+        else:
+            same[name] = tensor
+    return same
+
+
+def read_checkpoint(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """The settings and the tensors of a folder; ValueError for a missing or damaged file."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    for name in ("config.json", "model.safetensors", "tokenizer.json"):
+        if not (folder / name).is_file():
+            raise ValueError(f"there is no {name} in {folder}, so it is no checkpoint to read")
+    try:
+        settings = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        weights = load_file(folder / "model.safetensors")
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{folder / 'config.json'} is damaged: {error}") from error
+    except SafetensorError as error:
+        raise ValueError(f"{folder / 'model.safetensors'} is damaged: {error}") from error
+    return settings, weights
+
+
+def load_tokenizer(folder: Path) -> Tokenizer:
+    """The tokenizer that stands beside the weights."""
+    return Tokenizer.load(folder / "tokenizer.json")
