@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -79,11 +79,22 @@ class Encoder(nn.Module):
         hidden[-1] = self.final_norm(hidden[-1])
         return EncoderTrace(hidden, weights)
 
-    @torch.inference_mode()
     def encode_packed(
         self, rows: Sequence[Int[Tensor, " T"]], budget: int = 1_500
     ) -> list[Float[Tensor, "T D"]]:
-        """The hidden states of rows of any lengths, in their order, with no padding computed.
+        """The hidden states of rows of any lengths, in their order, with no padding computed."""
+        encoded: list[Tensor] = [torch.empty(0)] * len(rows)
+        for places, hidden in self.packed_batches(rows, budget):
+            for i, row in zip(places, hidden, strict=True):
+                encoded[i] = row
+        return encoded
+
+    @torch.inference_mode()
+    def packed_batches(
+        self, rows: Sequence[Int[Tensor, " T"]], budget: int = 1_500
+    ) -> Iterator[tuple[list[int], list[Float[Tensor, "T D"]]]]:
+        """The same a batch at a time, for more text than fits in memory: yields which rows of
+        `rows` a batch holds, and their hidden states.
 
         Rows are sorted by length and laid end to end, about `budget` tokens at a time, so that
         each linear layer sees only real tokens; attention goes through runs of equal length.
@@ -93,13 +104,10 @@ class Encoder(nn.Module):
             if row.dim() != 1 or not len(row):
                 raise ValueError(f"a row must be (T,) with T at least 1, but is {tuple(row.shape)}")
         order = sorted(range(len(rows)), key=lambda i: len(rows[i]))
-        encoded: list[Tensor] = [torch.empty(0)] * len(rows)
-        for start in batch_starts([len(rows[i]) for i in order], budget):
-            batch = order[start]
-            hidden = self.packed([rows[i] for i in batch])
-            for i, row in zip(batch, hidden.split([len(rows[i]) for i in batch]), strict=True):
-                encoded[i] = row
-        return encoded
+        for batch in batch_starts([len(rows[i]) for i in order], budget):
+            places = order[batch]
+            hidden = self.packed([rows[i] for i in places])  # (N, D)
+            yield places, list(hidden.split([len(rows[i]) for i in places]))
 
     def packed(self, rows: Sequence[Int[Tensor, " T"]]) -> Float[Tensor, "N D"]:
         """The hidden states of rows sorted by length, laid end to end."""
