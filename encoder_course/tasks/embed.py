@@ -1,0 +1,99 @@
+"""Sentences as points: one vector per text, near where the meaning is near."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import Self
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import functional as F
+from tqdm.auto import tqdm
+
+from encoder_course.nn import Encoder
+from encoder_course.text.tokenizer import Tokenizer
+
+POOLINGS = ("mean", "cls", "max")
+
+
+class SentenceEncoder:
+    """Texts to vectors: tokenize, encode, pool each text's token vectors into one.
+
+    `pooling`: "mean" of the tokens, the first token ("cls"), or the largest value of each number
+    ("max"). Rows are never padded, so no padding can leak into a mean. With `normalise` every
+    vector has length 1, and a dot product of two is their cosine. Texts are cut after `max_len`
+    tokens. ValueError for an unknown pooling, a `max_len` that the encoder has no positions for,
+    and a tokenizer with more tokens than the encoder. Reimers and Gurevych, 2019.
+    """
+
+    def __init__(
+        self,
+        encoder: Encoder,
+        tokenizer: Tokenizer,
+        pooling: str = "mean",
+        normalise: bool = True,
+        max_len: int = 256,
+    ) -> None:
+        if pooling not in POOLINGS:
+            raise ValueError(f"pooling {pooling!r} is not one of {POOLINGS}")
+        if max_len > encoder.config.max_len:
+            raise ValueError(
+                f"max_len is {max_len} but the encoder has positions for {encoder.config.max_len}"
+            )
+        if len(tokenizer) > encoder.config.vocab_size:
+            raise ValueError(
+                f"the tokenizer has {len(tokenizer)} tokens but the encoder has vectors for"
+                f" {encoder.config.vocab_size}"
+            )
+        self.encoder = encoder
+        self.tokenizer = tokenizer
+        self.pooling = pooling
+        self.normalise = normalise
+        self.max_len = max_len
+
+    @classmethod
+    def minilm(cls) -> Self:
+        """all-MiniLM-L6-v2 as it was trained: mean of the tokens, length 1, 256 tokens."""
+        from encoder_course import hf
+
+        return cls(*hf.minilm())
+
+    @torch.inference_mode()
+    def encode(self, texts: Sequence[str], progress: bool = False) -> Float[Tensor, "B D"]:
+        """One vector per text, in the order of the texts.
+
+        An empty text is the pooled vector of [CLS] and [SEP] alone; no texts are (0, D).
+        """
+        weight = self.encoder.embed.token.weight
+        vectors = torch.empty(len(texts), weight.shape[1], dtype=weight.dtype, device=weight.device)
+        if not len(texts):
+            return vectors
+        training = self.encoder.training
+        self.encoder.eval()  # no dropout in a vector to compare
+        rows = [torch.tensor(row) for row in self.tokenizer.ids(texts, max_len=self.max_len)]
+        with tqdm(total=len(rows), desc="encoding", unit=" texts", disable=not progress) as bar:
+            for batch, hidden in self.encoder.packed_batches(rows):
+                for i, tokens in zip(batch, hidden, strict=True):
+                    vectors[i] = self.pool(tokens)
+                bar.update(len(batch))
+        self.encoder.train(training)
+        return F.normalize(vectors, dim=-1) if self.normalise else vectors
+
+    def pool(self, tokens: Float[Tensor, "T D"]) -> Float[Tensor, " D"]:
+        """One vector for the tokens of one text."""
+        if self.pooling == "cls":
+            return tokens[0]
+        return tokens.mean(dim=0) if self.pooling == "mean" else tokens.amax(dim=0)
+
+    def fingerprint(self) -> str:
+        """A name for everything that a vector depends on besides the text."""
+        digest = hashlib.blake2b(digest_size=16)
+        settings = (self.encoder.config, self.pooling, self.normalise, self.max_len)
+        digest.update(repr(settings).encode())
+        digest.update(self.tokenizer.backend.to_str().encode())
+        for name, tensor in self.encoder.state_dict().items():
+            digest.update(name.encode())
+            digest.update(tensor.cpu().contiguous().view(torch.uint8).numpy())
+        return digest.hexdigest()
