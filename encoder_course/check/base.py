@@ -111,7 +111,7 @@ class Exercise:
     misconceptions: tuple[Misconception, ...] = ()
     cases: Callable[[], Mapping[str, tuple]] | None = None
     observe: Callable[[Any], Mapping[str, Any]] | None = None
-    tolerance: float = 1e-5
+    tolerance: int | float = 1e-5
     spoilers: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:

@@ -38,7 +38,7 @@ def plain(value: Any) -> Any:
     raise Stopped(f"it gives {_a(value)}, and only tensors, numbers, strings or lists can be right")
 
 
-def difference(got: Any, want: Any, tolerance: float = 0.0) -> str | None:
+def difference(got: Any, want: Any, tolerance: int | float = 0.0) -> str | None:
     """Say how `got` differs from `want` without saying what `want` is; None where they agree.
 
     Both are `plain`. Floating-point numbers may differ by `tolerance`, absolute or relative;
@@ -75,7 +75,7 @@ def _a(value: Any) -> str:
     return f"an {name}" if name[0].lower() in "aeiou" else f"a {name}"
 
 
-def _tensor_difference(got: torch.Tensor, want: torch.Tensor, tolerance: float) -> str | None:
+def _tensor_difference(got: torch.Tensor, want: torch.Tensor, tolerance: int | float) -> str | None:
     if got.shape != want.shape:
         return f"the shape is {tuple(got.shape)}, and {tuple(want.shape)} is needed"
     if got.dtype != want.dtype:
@@ -101,7 +101,7 @@ def _at_first(marked: torch.Tensor) -> str:
     return f" at {index}" if index else ""
 
 
-def _number_difference(got: int | float, want: int | float, tolerance: float) -> str | None:
+def _number_difference(got: int | float, want: int | float, tolerance: int | float) -> str | None:
     if isinstance(want, int):
         tolerance = 0.0  # a count of parameters is right to the last digit or wrong
     if math.isclose(got, want, rel_tol=tolerance, abs_tol=tolerance):
@@ -112,7 +112,7 @@ def _number_difference(got: int | float, want: int | float, tolerance: float) ->
     return f"{shown} is too {'large' if got > want else 'small'}"
 
 
-def _dict_difference(got: dict, want: dict, tolerance: float) -> str | None:
+def _dict_difference(got: dict, want: dict, tolerance: int | float) -> str | None:
     for key in want:
         if key not in got:
             return f"`{key}` is missing"
@@ -122,7 +122,7 @@ def _dict_difference(got: dict, want: dict, tolerance: float) -> str | None:
     return f"`{shorten(extra[0])}` is not asked for" if extra else None
 
 
-def _list_difference(got: list, want: list, tolerance: float) -> str | None:
+def _list_difference(got: list, want: list, tolerance: int | float) -> str | None:
     if len(got) != len(want):
         return f"the length is {len(got)}, and {len(want)} is needed"
     for position, (given, needed) in enumerate(zip(got, want, strict=True)):
