@@ -10,8 +10,7 @@ from torch.nn import functional as F
 from encoder_course.config import EncoderConfig
 from encoder_course.nn.encoder import Encoder, initialise
 from encoder_course.shapes import check_ids
-
-IGNORED = -100  # a label that is not asked about (the value that PyTorch's losses skip)
+from encoder_course.text.masking import NOT_ASKED
 
 
 class MLMHead(nn.Module):
@@ -59,7 +58,7 @@ class MaskedLM(nn.Module):
         if labels is None or labels.shape != ids.shape:
             found = None if labels is None else tuple(labels.shape)
             raise ValueError(f"labels are {found} but the tokens are {tuple(ids.shape)}")
-        asked = labels != IGNORED
+        asked = labels != NOT_ASKED
         answers = labels[asked]  # (M,)
         check_ids(answers, self.config.vocab_size)
         logits = self.logits(ids, keep, asked)

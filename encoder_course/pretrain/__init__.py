@@ -1,0 +1,1 @@
+"""Pretraining: data rows, the recipe, one loop, checkpoints."""
