@@ -40,7 +40,7 @@ MODERNBERT = {
     "embed.token": "embeddings.tok_embeddings",
     "embed.norm": "embeddings.norm",
     "blocks.{i}.attention_norm": "layers.{i}.attn_norm",
-    "blocks.{i}.attention.query": "layers.{i}.attn.Wq",  # theirs is one matrix, Wqkv: see `thirds`
+    "blocks.{i}.attention.query": "layers.{i}.attn.Wq",  # theirs is one matrix, Wqkv: see `cleaned`
     "blocks.{i}.attention.key": "layers.{i}.attn.Wk",
     "blocks.{i}.attention.value": "layers.{i}.attn.Wv",
     "blocks.{i}.attention.output": "layers.{i}.attn.Wo",
