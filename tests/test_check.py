@@ -3,6 +3,7 @@
 import importlib
 import linecache
 import sys
+import textwrap
 from itertools import combinations
 from types import SimpleNamespace
 
@@ -11,6 +12,7 @@ import pytest
 import torch
 
 from encoder_course import check
+from encoder_course.check import base
 from encoder_course.check.base import STOPPED, Exercise, Misconception, Verdict
 from encoder_course.check.evidence import Stopped, difference, plain
 from encoder_course.check.running import NOTHING_YET
@@ -141,6 +143,22 @@ def test_call_prints_one_line_and_shows_nothing_else(capsys):
 def test_long_messages_are_wrapped():
     lines = code().line(Verdict(False, "word " * 60 + "\nand more")).splitlines()
     assert max(map(len, lines)) <= 100 and lines[-1] == "  and more" and lines[1][:2] == "  "
+
+
+def test_template_for_authors_is_sound():
+    template = textwrap.dedent(
+        base.__doc__.partition("complete one:\n")[2].partition("\nIn the")[0]
+    )
+    names = {}
+    exec(template, names)
+    right = [lambda q, k: (q / q.shape[1] ** 0.5) @ k.T, two_loops]
+    assert faults(names["scores"], right) == []
+    assert faults(names["shape"], [[2, 4, 9, 9]]) == []
+
+
+def two_loops(q, k):
+    rows = [[torch.dot(a, b) / len(a) ** 0.5 for b in k] for a in q]
+    return torch.tensor(rows)
 
 
 # ---- general messages

@@ -212,16 +212,17 @@ def scatter_words(
     if axes is None:
         _, axes = new_figure(7.0, 5.0)
     kinds = list(dict.fromkeys(classes or [""] * len(places)))
-    for position, kind in enumerate(kinds):
+    of_kind = dict(zip(kinds, class_colours(len(kinds)), strict=True))
+    for (kind, colour), marker in zip(of_kind.items(), MARKERS, strict=False):
         chosen = [i for i in range(len(places)) if not classes or classes[i] == kind]
-        colour, marker = class_colours(len(kinds))[position], MARKERS[position]
         axes.scatter(*places[chosen].T, s=28, color=colour, marker=marker, label=kind)
     axes.set(title=title, xticks=[], yticks=[])
     axes.spines[:].set(visible=True, color=MISSING)
     axes.margins(0.12)
     if classes:
         axes.figure.legend(loc="outside right upper")
-    name_points(axes, places, labels)
+    colours = [of_kind[kind] for kind in classes] if classes else ["black"] * len(places)
+    name_points(axes, places, labels, colours)
     return axes.figure
 
 

@@ -73,7 +73,9 @@ def name_line_ends(axes: Any, lines: Sequence[Any], size: float = 9.0) -> list[A
     ]
 
 
-def name_points(axes: Any, points: Any, labels: Sequence[str], size: float = 9.0) -> list[Any]:
+def name_points(
+    axes: Any, points: Any, labels: Sequence[str], colours: Sequence[str], size: float = 9.0
+) -> list[Any]:
     """Write a label beside each point, in the first free place around it. Returns the texts.
 
     Where no place is free, the least crowded one is taken: fewer points or a larger figure help.
@@ -86,8 +88,9 @@ def name_points(axes: Any, points: Any, labels: Sequence[str], size: float = 9.0
     dot = 3 * fig.dpi / 72  # pixels: no text closer to the middle of a dot
     taken: list[Any] = []
     texts = []
-    for point, label in zip(points, labels, strict=True):
-        text = axes.annotate(label, point, xytext=(0, 0), textcoords="offset points", fontsize=size)
+    for point, label, colour in zip(points, labels, colours, strict=True):
+        look = dict(textcoords="offset points", fontsize=size, color=ink(colour))
+        text = axes.annotate(label, point, xytext=(0, 0), **look)
         found = []
         for rank, (offset, across, up) in enumerate(_PLACES):
             text.set(position=offset, ha=across, va=up)
