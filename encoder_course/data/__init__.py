@@ -1,1 +1,1 @@
-"""The data of the course: documentation read where it is installed, and MiniLM found and verified."""
+"""The data of the course: installed documentation read where it lies, and MiniLM verified."""

@@ -10,7 +10,7 @@ import tempfile
 import zlib
 from pathlib import Path
 
-from encoder_course.data.corpus import Corpus, Document, Entry, Report
+from encoder_course.data.corpus import Corpus, Document, Report
 
 
 def cache_folder(cache_dir: str | os.PathLike | None = None) -> Path:
@@ -37,9 +37,7 @@ def save(corpus: Corpus, path: Path) -> None:
         ):
             packed.write(_line(dataclasses.asdict(corpus.report)))
             for document in corpus:
-                row = [getattr(document, field.name) for field in dataclasses.fields(document)]
-                row[-1] = [(entry.name, entry.type, entry.text) for entry in document.entries]
-                packed.write(_line(row))
+                packed.write(_line(document.to_row()))
         os.replace(temporary, path)
     except BaseException:
         os.unlink(temporary)
@@ -56,7 +54,7 @@ def load(path: Path) -> Corpus | None:
             header, *lines = packed.read().splitlines()
         report = json.loads(header)
         report = Report(**report | {"missing": tuple(report["missing"])})
-        corpus = Corpus(map(_document, lines), report)
+        corpus = Corpus((Document.from_row(json.loads(line)) for line in lines), report)
     except (OSError, EOFError, zlib.error, ValueError, TypeError, KeyError):
         return None
     return corpus if len(corpus) == report.documents else None
@@ -64,8 +62,3 @@ def load(path: Path) -> Corpus | None:
 
 def _line(value: object) -> bytes:
     return json.dumps(value, separators=(",", ":")).encode() + b"\n"
-
-
-def _document(line: bytes) -> Document:
-    *plain, code, doctest, entries = json.loads(line)
-    return Document(*plain, tuple(code), tuple(doctest), tuple(Entry(*e) for e in entries))

@@ -12,20 +12,22 @@ _KEPT_DIRECTIVES = frozenset(
     "container notes".split()
 )
 _CODE_DIRECTIVES = frozenset(
-    "code code-block sourcecode testcode ipython parsed-literal doctest prompt plot jupyter-execute "
-    "testsetup console".split()
+    "code code-block sourcecode testcode testsetup ipython parsed-literal doctest prompt plot "
+    "jupyter-execute console".split()
 )
 _DIRECTIVE = re.compile(r"^\s*\.\.(?:\s+(?:([\w:+-]+?)::)?\s*(.*))?$")
-_FENCE = re.compile(r"^\s*(```|~~~)")
+_FENCE = re.compile(r"^\s*(```|~~~(?!~))")
 _BULLET = re.compile(r"^\s*(?:[-*+•]|\d{1,2}[.)]|\([a-z\d]\)|#\.)\s+(?=\S)")
 _TABLE_BORDER = re.compile(
     r"^\s*(?:[=~]{2,}(?:\s+[=~]{2,})+|\+[-=+]{3,}|\|?[\s:|-]*-{2,}[\s:|-]*\|[\s:|-]*)\s*$"
 )
+_CALL = re.compile(r"^[\w.]+\([^)]*\)(?:\s*->\s*[^.]*)?$")
+_QUOTED_HEADING = re.compile(r"^>(?!>)[^.!?]*$")
 _LEGAL = re.compile(r"copyright|all rights reserved|permission is hereby|licensed under", re.I)
 _HOLE = re.compile(r"%\(\w+(?::\w+)?\)[sdr]|(?<![\w{'\"])\{[a-zA-Z_]\w*\}(?!\})")
 _CODE_LINE = re.compile(
-    r"^\s*(?:[\w.\[\], ]+\s*[-+*/]?=[^=]|(?:import|from|def|class|return|for|if|with|while|try|@)\b.*"
-    r"|[\w.]+\(.*\)?[,:]?$|[$%#>(\[{'\"]|\w+::=|\|)|.*(?:::=|->|==|\(\)$|[;{}\]]$)"
+    r"^\s*(?:[\w.\[\], ]+\s*[-+*/]?=[^=]|(?:import|from|def|class|return|for|if|with|while)\b.*"
+    r"|(?:try|else|pass|raise|break|continue|yield)\b.*|@[\w.]+\(.*\)?[,:]?$|[$%#>(\[{'\"]|\w+::=|\|)|.*(?:::=|->|==|\(\)$|[;{}\]]$)"
 )
 
 
@@ -115,7 +117,14 @@ def _paragraph(found: Cleaned, lines: list[str], index: int) -> int:
     elif indent(lines[index]) > 0 and not _BULLET.match(lines[index]) and _is_code(paragraph):
         _keep_code(found, paragraph)
         return end
-    if any(_TABLE_BORDER.match(line) for line in paragraph) or _LEGAL.search(text):
+    if _CALL.match(text):
+        found.code.append(text)
+        return end
+    if (
+        any(_TABLE_BORDER.match(line) for line in paragraph)
+        or _LEGAL.search(text)
+        or _QUOTED_HEADING.match(text)
+    ):
         return end
     text = inline(text)
     if text and not _HOLE.search(text) and is_prose(text):
@@ -129,12 +138,12 @@ def _literal_end(lines: list[str], start: int, end: int) -> int:
 
 
 def _is_code(lines: list[str]) -> bool:
-    return 2 * sum(bool(_CODE_LINE.match(line)) for line in lines) > len(lines)
+    return 2 * sum(bool(_CODE_LINE.match(line)) for line in lines) >= len(lines)
 
 
 def is_prose(text: str) -> bool:
     """Mostly letters, in words: no rulers, no tables, no rows of numbers."""
-    letters = sum(character.isalpha() or character == " " for character in text)
+    letters = sum(map(str.isalpha, text)) + text.count(" ")
     return letters >= 0.7 * len(text) and any(len(word) > 1 for word in text.split())
 
 
@@ -146,10 +155,10 @@ _INLINE: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"\s?\[[\w#*.+-]+\]_+", ""),  # references to footnotes
         (r":[\w:+-]+:`[~!.]*([^`<]+?)\s*<[^`>]*>`", r"\1"),  # :role:`text <target>`
         (r"`([^`<]+?)\s*<[^`>]*>`_+", r"\1"),  # `text <address>`_
-        (r":[\w:+-]+:`(?:~|!)?([^`]*)`", r"\1"),  # :role:`name`
+        (r":[\w:+-]+:`[~!.]?([^`]*)`", r"\1"),  # :role:`name`
         (r"\[`~?([^`\]]+)`\]", r"\1"),  # Hugging Face's [`name`]
         (r"``+([^`]+)``+", r"\1"),
-        (r"`~?([^`]+)`_{0,2}", r"\1"),
+        (r"`[~!]?\.?([^`]+)`_{0,2}", r"\1"),
         (r"\|([A-Za-z][\w ]*)\|_?", r"\1"),  # substitutions
         (r"(?<![\w*])\*\*([^\s*](?:[^*]*[^\s*])?)\*\*(?![\w*])", r"\1"),
         (r"(?<![\w*.(])\*([^\s*](?:[^*]*[^\s*,])?)\*(?![\w*])", r"\1"),
@@ -157,11 +166,11 @@ _INLINE: tuple[tuple[re.Pattern[str], str], ...] = tuple(
          r"\b[^>]*>", " "),
         (r"\\([*_`|\\ ])", r"\1"),
         (r"\s+([,.;:)])(?=\s|$)", r"\1"),
-        (r"\(\s*\)", ""),
+        (r"\s\((?:see|see also|cf\.?)?\s*\)", ""),
         (r"\s+", " "),
     )
 )  # fmt: skip
-_TILDE_ROLE = re.compile(r"(:[\w:+-]+:)?`~[\w.]*?(\w+(?:\(\))?)`")
+_TAIL = re.compile(r"\[?(?::[\w:+-]+:)?`~[\w.]*?(\w+(?:\(\))?)`\]?")  # `~a.b.C` shows as C
 _MATH_ROLE = re.compile(r":math:`([^`]*)`|(?<!\\)\$\$?([^$]{1,200})\$\$?")
 _MARKUP = frozenset("`*|<[\\$")
 
@@ -175,7 +184,7 @@ def inline(text: str) -> str:
         text = " ".join(s for s in sentences if "://" not in s and "www." not in s)
     if not _MARKUP.isdisjoint(text):
         text = _MATH_ROLE.sub(lambda m: _math(m[1] or m[2] or ""), text)
-        text = _TILDE_ROLE.sub(r"\2", text)
+        text = _TAIL.sub(r"\1", text)
         for pattern, replacement in _INLINE[:-3]:
             text = pattern.sub(replacement, text)
     for pattern, replacement in _INLINE[-3:]:

@@ -40,6 +40,18 @@ class Document:
     doctest: tuple[str, ...] = ()
     entries: tuple[Entry, ...] = ()
 
+    def to_row(self) -> list:
+        """The fields as plain lists and strings, fit for JSON."""
+        row = [getattr(self, part) for part in self.__slots__]
+        row[-1] = [(entry.name, entry.type, entry.text) for entry in self.entries]
+        return row
+
+    @classmethod
+    def from_row(cls, row: list) -> Document:
+        """The document whose `to_row` gave this. Raises TypeError for a row of another shape."""
+        *labels, code, doctest, entries = row
+        return cls(*labels, tuple(code), tuple(doctest), tuple(Entry(*e) for e in entries))
+
 
 @dataclass(frozen=True)
 class Report:

@@ -60,10 +60,16 @@ def _repeats(signatures: np.ndarray, threshold: float) -> list[int]:
 
     Only rows that share a whole band are compared, each with the few kept ones of its buckets.
     """
-    buckets: dict[tuple[int, bytes], list[int]] = {}
+    weights = _MIX ** np.arange(1, ROWS + 1, dtype=np.uint64)
+    bands = (signatures.reshape(-1, BANDS, ROWS) * weights).sum(axis=2)  # one number per band
+    crowded = np.zeros(len(bands), dtype=bool)
+    for band in bands.T:
+        _, inverse, counts = np.unique(band, return_inverse=True, return_counts=True)
+        crowded |= counts[inverse] > 1
+    buckets: dict[tuple[int, int], list[int]] = {}
     repeats = []
-    for row, signature in enumerate(signatures):
-        keys = [(band, part.tobytes()) for band, part in enumerate(np.split(signature, BANDS))]
+    for row in np.flatnonzero(crowded).tolist():
+        signature, keys = signatures[row], list(enumerate(bands[row].tolist()))
         candidates = sorted({other for key in keys for other in buckets.get(key, ())})
         if candidates and (signatures[candidates] == signature).mean(axis=1).max() >= threshold:
             repeats.append(row)

@@ -1,9 +1,11 @@
-"""Take the docstrings out of a Python source file by reading its syntax tree, never importing it."""
+"""Take the docstrings out of a Python source file through its syntax tree, never importing it."""
 
 from __future__ import annotations
 
 import ast
 import io
+import os
+import re
 import tokenize
 import warnings
 from collections.abc import Iterator
@@ -12,6 +14,7 @@ from pathlib import Path
 
 # Stands for a value that only running the code could supply; cleaning drops its paragraph.
 PLACEHOLDER = "{placeholder}"
+_HEADING = re.compile(r"^(\S.*)\n([*=~\"-])\2{2,}$", re.M)
 
 
 class Unreadable(Exception):
@@ -27,9 +30,10 @@ class Docstring:
     text: str
 
 
-def read_source(path: Path) -> str:
+def read_source(path: str | os.PathLike) -> str:
     """The text of a source file in the encoding that it declares. Raises `Unreadable`."""
     try:
+        path = Path(path)
         if not path.is_file():  # a pipe or a device would block
             raise Unreadable("unreadable")
         raw = path.read_bytes()
@@ -124,8 +128,8 @@ def _string(node: ast.AST | None) -> str:
             return _string(left) + _string(right)
         case ast.BinOp(left=left, op=ast.Mod()):
             return _string(left)
-        case ast.Call(func=ast.Attribute(value=value, attr="format" | "strip")):
-            return _string(value)
+        case ast.Call(func=ast.Attribute(value=value, attr="format")):
+            return _string(value).replace("{{", "{").replace("}}", "}")
         case ast.JoinedStr(values=values):
             return "".join(_string(value) for value in values)
         case ast.FormattedValue():
@@ -134,8 +138,12 @@ def _string(node: ast.AST | None) -> str:
 
 
 def _topics(tree: ast.Module) -> Iterator[Docstring]:
-    """The language reference that `help("if")` shows: one dictionary of long texts."""
+    """The language reference that `help("if")` shows: long texts, one part under each heading."""
     for node in ast.walk(tree):
-        if isinstance(node, ast.Dict):
-            for key, value in zip(node.keys, node.values, strict=True):
-                yield Docstring(f"pydoc_data.topics.{_string(key)}", "topic", _string(value))
+        if not isinstance(node, ast.Dict):
+            continue
+        for key, value in zip(node.keys, node.values, strict=True):
+            parts = _HEADING.split(_string(value))
+            for heading, text in zip(parts[1::3], parts[3::3], strict=True):
+                part = re.sub(r"\W+", "-", heading.lower()).strip("-")
+                yield Docstring(f"pydoc_data.topics.{_string(key)}.{part}", "topic", text)

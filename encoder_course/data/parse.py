@@ -18,6 +18,7 @@ _NUMPYDOC = re.compile(rf"^({_NAMES})(?:\s*:\s*(.*))?$")
 _GOOGLE = re.compile(
     rf"^(?:[-*]\s+)?({_NAMES})\s*(?:\(((?:[^()]|\([^()]*\))*)\))?\s*(?::|--)(?:\s+(.*))?$"
 )
+_RAISED = re.compile(r"^(?:[-*]\s+)?(\[?`?~?[\w.]+`?\]?(?:\([^)\s]*\))?)\s*:?$")
 _SIGNATURE = re.compile(r"^[\w.]+\(.*\)(?:\s*(?:->|=>|:)\s*[^.]*)?$")
 
 
@@ -98,6 +99,8 @@ def _entry(name: str, style: str, group: list[str]) -> tuple[str, str, list[str]
     """(names, type, lines of text) if the group of lines starts like an entry of its style."""
     head, body = group[0].rstrip(), dedent(group[1:])
     filled = any(line.strip() for line in body)
+    if name == "raises" and filled and (match := _RAISED.match(head)):
+        return "", match[1], body
     if style == "google":
         match = _GOOGLE.match(head)
         return (match[1], match[2] or "", [match[3] or "", *body]) if match else None

@@ -7,15 +7,14 @@ import json
 import os
 import platform
 import time
+import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 
 from encoder_course.data.cache import cache_folder, load, save
 from encoder_course.data.corpus import Corpus, Document, Report
 from encoder_course.data.duplicates import duplicates
-from encoder_course.data.harvest import Unreadable, docstrings, read_source
-from encoder_course.data.parse import parse
+from encoder_course.data.reading import SourceFile, read_files
 from encoder_course.data.sources import DEFAULT_PACKAGES, Package, find_packages
 
 FORMAT = 1  # raise it when the same sources would give other documents
@@ -44,7 +43,10 @@ def python_docs(
     corpus = None if refresh else load(path)
     if corpus is None:
         corpus = _harvest(found, missing, progress)
-        save(corpus, path)
+        try:
+            save(corpus, path)
+        except OSError as error:
+            warnings.warn(f"the corpus could not be kept for next time: {error}", stacklevel=2)
     return corpus
 
 
@@ -55,27 +57,22 @@ def _key(found: list[Package], missing: list[str]) -> str:
 
 
 def _harvest(found: list[Package], missing: list[str], progress: bool) -> Corpus:
-    from tqdm.auto import tqdm
-
     started = time.perf_counter()
-    files = [(package, *file) for package in found for file in package.files()]
+    files = [
+        SourceFile(package.name, package.version, module, str(path))
+        for package in found
+        for module, path in package.files()
+    ]
     skipped: Counter[str] = Counter({"missing package": len(missing)})
     documents: dict[tuple[str, str], Document] = {}
     read = size = 0
-    for package, module, path in tqdm(files, "reading", unit="file", disable=not progress):
-        try:
-            source = read_source(path)
-            objects = docstrings(source, module)
-        except Unreadable as reason:
-            skipped[str(reason)] += 1
-            continue
-        read, size = read + 1, size + len(source)
-        for docstring in objects:
-            parsed, short = parse(docstring, package.name, package.version)
-            skipped += short
-            for document in parsed:
-                kept = documents.setdefault((document.name, document.section), document)
-                skipped["same name"] += kept is not document
+    for reading in read_files(files, progress):
+        skipped.update(reading.skipped)
+        if reading.size is not None:
+            read, size = read + 1, size + reading.size
+        for document in reading.documents:
+            kept = documents.setdefault((document.name, document.section), document)
+            skipped["same name"] += kept is not document
     kept = list(_distinct(list(documents.values()), skipped))
     seconds = round(time.perf_counter() - started, 1)
     skipped = {reason: count for reason, count in sorted(skipped.items()) if count}

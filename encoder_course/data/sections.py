@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 LEAD = "description"  # text under no heading; its first paragraph is the summary
 
 _TITLES = {
-    "parameters": "parameters args arguments params parameter attributes:no",
+    "parameters": "parameters args arguments params parameter",
     "returns": "returns return yields yield receives",
     "raises": "raises raise exceptions warns throws",
     "notes": "notes note implementation_notes remarks remark details algorithm",
@@ -29,7 +29,6 @@ SECTION_OF_TITLE = {
     title.replace("_", " "): section
     for section, titles in _TITLES.items()
     for title in titles.split()
-    if ":" not in title
 } | {
     "other parameters": "parameters",
     "keyword args": "parameters",
@@ -47,7 +46,8 @@ _UNDERLINE = re.compile(r"^\s*([-=~*^\"+#_])\1{2,}\s*$")
 _GOOGLE = re.compile(r"^(\s*)\*{0,2}([A-Z][A-Za-z]+(?: [A-Za-z]+)?)\*{0,2}(::?)\s*$")
 _MARKDOWN = re.compile(r"^(#{1,4})\s+([A-Z].*)$")
 _FIELD = re.compile(r"^[:@](\w+)(?:\s+([^:]*?))?\s*:(?:\s+(.*))?$")
-_FENCE = re.compile(r"^\s*(```|~~~)")
+_FENCE = re.compile(r"^\s*(```|~~~(?!~))")
+_BARE_ENTRY = re.compile(r"^\w+\s+\(.*`.+\)\s*:")  # Hugging Face omits the heading at times
 _FIELDS = {
     **dict.fromkeys(("param", "parameter", "arg", "argument", "keyword", "kwarg"), "parameters"),
     **dict.fromkeys(("return", "returns", "yields"), "returns"),
@@ -112,6 +112,9 @@ def split_sections(docstring: str) -> dict[str, Section]:
             google_indent = indent(line) if indent(following) > indent(line) else None
             if match[3] == "::":
                 current.lines.append("::")
+        elif current is sections[LEAD] and _BARE_ENTRY.match(line):
+            current, google_indent = _open(sections, "parameters", "google"), None
+            current.lines.append(line)
         elif (match := _FIELD.match(line)) and match[1] in _FIELDS:
             current, google_indent = _open(sections, _FIELDS[match[1]], "google"), 0
             current.lines.append(_field_line(match))
