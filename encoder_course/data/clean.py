@@ -19,15 +19,25 @@ _DIRECTIVE = re.compile(r"^\s*\.\.(?:\s+(?:([\w:+-]+?)::)?\s*(.*))?$")
 _FENCE = re.compile(r"^\s*(```|~~~(?!~))")
 _BULLET = re.compile(r"^\s*(?:[-*+•]|\d{1,2}[.)]|\([a-z\d]\)|#\.)\s+(?=\S)")
 _TABLE_BORDER = re.compile(
-    r"^\s*(?:[=~]{2,}(?:\s+[=~]{2,})+|\+[-=+]{3,}|\|?[\s:|-]*-{2,}[\s:|-]*\|[\s:|-]*)\s*$"
+    r"^\s*(?:[=~-]{2,}(?:\s+[=~-]{2,})+|\+[-=+]{3,}|\|?[\s:|-]*-{2,}[\s:|-]*\|[\s:|-]*)\s*$"
 )
 _CALL = re.compile(r"^[\w.]+\([^)]*\)(?:\s*->\s*[^.]*)?$")
-_QUOTED_HEADING = re.compile(r"^>(?!>)[^.!?]*$")
-_LEGAL = re.compile(r"copyright|all rights reserved|permission is hereby|licensed under", re.I)
+_NOT_PROSE = re.compile(
+    r"copyright|all rights reserved|permission is hereby|licensed? under|(?:redistribut|sublicens)"
+    r"|[\u2500-\u257f]|(?:\|[^|]*){4}|^>(?!>)[^.!?]*$",  # drawings, tables, headings in quotes
+    re.I,
+)
 _HOLE = re.compile(r"%\(\w+(?::\w+)?\)[sdr]|(?<![\w{'\"])\{[a-zA-Z_]\w*\}(?!\})")
 _CODE_LINE = re.compile(
-    r"^\s*(?:[\w.\[\], ]+\s*[-+*/]?=[^=]|(?:import|from|def|class|return|for|if|with|while)\b.*"
-    r"|(?:try|else|pass|raise|break|continue|yield)\b.*|@[\w.]+\(.*\)?[,:]?$|[$%#>(\[{'\"]|\w+::=|\|)|.*(?:::=|->|==|\(\)$|[;{}\]]$)"
+    r"""\s*(?:
+    [\w.\[\]]+(?:,\ [\w.]+)*\s*[-+*/]?=\s*[^=\s]         # an assignment
+    | (?:if|for|while|with|class|def|async|try|else|elif|except)\b.*:(?:\s*\#.*|\s+\w+)?$
+    | from\ [\w.]+\ import\b | import\ [\w.]+$ | return\ [\w.]+(?:\(.*)?$
+    | (?:pass|raise|break|continue|yield)\b | [@$%\#>(\[{'"|]
+    | [\w.]+\(.*\)?[,:]?$                                  # a call
+    | .*(?:::=|->|==|\(\)$|[;{}\]]$)
+    )""",
+    re.X,
 )
 
 
@@ -99,15 +109,9 @@ def _directive(found: Cleaned, match: re.Match[str], body: list[str]) -> None:
 
 def _paragraph(found: Cleaned, lines: list[str], index: int) -> int:
     """Read one paragraph or list item and the literal block it announces; give the next index."""
-    end = _until(
-        lines,
-        index + 1,
-        lambda line: (
-            not line.strip()
-            or line.lstrip().startswith((">>>", ".. "))
-            or bool(_FENCE.match(line) or _BULLET.match(line))
-        ),
-    )
+    end = index + 1
+    while end < len(lines) and not _starts_block(lines[end], lines[end - 1]):
+        end += 1
     paragraph = lines[index:end]
     text = " ".join(line.strip() for line in paragraph)
     if text.endswith("::"):
@@ -120,16 +124,23 @@ def _paragraph(found: Cleaned, lines: list[str], index: int) -> int:
     if _CALL.match(text):
         found.code.append(text)
         return end
-    if (
-        any(_TABLE_BORDER.match(line) for line in paragraph)
-        or _LEGAL.search(text)
-        or _QUOTED_HEADING.match(text)
-    ):
+    if any(_TABLE_BORDER.match(line) for line in paragraph) or _NOT_PROSE.search(text):
         return end
     text = inline(text)
-    if text and not _HOLE.search(text) and is_prose(text):
+    if " " in text and is_prose(text) and not has_hole(text):
         found.paragraphs.append(text)
     return end
+
+
+def _starts_block(line: str, before: str) -> bool:
+    """Does a paragraph end before this line? After a colon, deeper lines stand for themselves."""
+    stripped = line.lstrip()
+    return (
+        not stripped
+        or stripped.startswith((">>>", ".. ", "```", "~~~"))
+        or bool(_BULLET.match(line))
+        or (before.endswith(":") and indent(line) > indent(before))
+    )
 
 
 def _literal_end(lines: list[str], start: int, end: int) -> int:
@@ -139,6 +150,11 @@ def _literal_end(lines: list[str], start: int, end: int) -> int:
 
 def _is_code(lines: list[str]) -> bool:
     return 2 * sum(bool(_CODE_LINE.match(line)) for line in lines) >= len(lines)
+
+
+def has_hole(text: str) -> bool:
+    """Does the text wait for a value that only running the code would fill in?"""
+    return bool(_HOLE.search(text))
 
 
 def is_prose(text: str) -> bool:
@@ -161,10 +177,11 @@ _INLINE: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"`[~!]?\.?([^`]+)`_{0,2}", r"\1"),
         (r"\|([A-Za-z][\w ]*)\|_?", r"\1"),  # substitutions
         (r"(?<![\w*])\*\*([^\s*](?:[^*]*[^\s*])?)\*\*(?![\w*])", r"\1"),
-        (r"(?<![\w*.(])\*([^\s*](?:[^*]*[^\s*,])?)\*(?![\w*])", r"\1"),
+        (r"(?<![\w*.])\*([^\s*](?:[^*]*[^\s*,])?)\*(?![\w*])", r"\1"),
         (r"</?(?:[Tt]ip|br|hr|p|b|i|a|code|pre|sup|sub|em|strong|img|hfoptions?|frameworkcontent)"
          r"\b[^>]*>", " "),
-        (r"\\([*_`|\\ ])", r"\1"),
+        (r"\\ ", ""),
+        (r"\\([*_`|\\])", r"\1"),
         (r"\s+([,.;:)])(?=\s|$)", r"\1"),
         (r"\s\((?:see|see also|cf\.?)?\s*\)", ""),
         (r"\s+", " "),
@@ -187,6 +204,7 @@ def inline(text: str) -> str:
         text = _TAIL.sub(r"\1", text)
         for pattern, replacement in _INLINE[:-3]:
             text = pattern.sub(replacement, text)
+        text = _math(text.replace("`", ""))
     for pattern, replacement in _INLINE[-3:]:
         text = pattern.sub(replacement, text)
     return text.strip()
@@ -194,7 +212,8 @@ def inline(text: str) -> str:
 
 def _math(latex: str) -> str:
     """LaTeX made speakable: commands become words, braces go."""
-    latex = re.sub(
-        r"\\(?:mathrm|mathbf|mathcal|mathbb|text|operatorname|left|right|frac|[,;! ])", "", latex
-    )
-    return re.sub(r"\s+", " ", re.sub(r"[{}$]|\\", "", latex)).strip()
+    if "\\" not in latex:
+        return latex
+    latex = re.sub(r"\\(?:math(?:rm|bf|cal|bb|it)|text|operatorname|left|right|frac)\b", "", latex)
+    latex = re.sub(r"\\(?:[,;!]|(?=[A-Za-z]{2}))", "", latex)
+    return re.sub(r"(?<![\w'\"])\{([^{}]*)\}|(?<=[_^])\{([^{}]*)\}", r"\1\2", latex)

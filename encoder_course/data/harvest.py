@@ -95,7 +95,7 @@ def _attached(node: ast.Expr | ast.Assign, scope: str) -> Iterator[Docstring]:
     call = node.value
     if not isinstance(call, ast.Call):
         return
-    function = ast.unparse(call.func).rpartition(".")[2]
+    function = getattr(call.func, "attr", None) or getattr(call.func, "id", "")
     if "add_docstr" not in function and "add_newdoc" not in function:
         return
     *targets, last = call.args or [ast.Constant("")]

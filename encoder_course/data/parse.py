@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 
-from encoder_course.data.clean import Cleaned, clean, inline, is_prose
+from encoder_course.data.clean import Cleaned, clean, has_hole, inline, is_prose
 from encoder_course.data.corpus import Document, Entry
 from encoder_course.data.harvest import Docstring
 from encoder_course.data.sections import LEAD, LISTING, Section, dedent, split_sections
@@ -13,7 +13,8 @@ from encoder_course.data.sections import LEAD, LISTING, Section, dedent, split_s
 MINIMUM_WORDS = 4  # shorter pieces, such as "Return self.", say next to nothing
 
 _NAME = r"\*{0,2}`{0,2}\*{0,2}[A-Za-z_][\w.\[\]]*(?:\(\))?`{0,2}"
-_NAMES = rf"(?::\w+:)?{_NAME}(?:\s*[,/]\s*(?::\w+:)?{_NAME}|,?\s*\.\.\.)*"
+_ROLE = r"(?::[\w:]+:)?"
+_NAMES = rf"(?!https?:){_ROLE}{_NAME}(?:\s*[,/]\s*{_ROLE}{_NAME}|,?\s*\.\.\.)*"
 _NUMPYDOC = re.compile(rf"^({_NAMES})(?:\s*:\s*(.*))?$")
 _GOOGLE = re.compile(
     rf"^(?:[-*]\s+)?({_NAMES})\s*(?:\(((?:[^()]|\([^()]*\))*)\))?\s*(?::|--)(?:\s+(.*))?$"
@@ -89,7 +90,7 @@ def _listing(name: str, section: Section) -> tuple[Cleaned, list[Entry]]:
         kind = inline(kind)
         for each in re.split(r"\s*[,/]\s*", names) if name == "see also" else [names]:
             entry = Entry(inline(each), kind, description)
-            if is_prose(str(entry)):
+            if is_prose(str(entry)) and not has_hole(str(entry)):
                 entries.append(entry)
     around.absorb(clean(prose))
     return around, entries

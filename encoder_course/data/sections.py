@@ -50,10 +50,12 @@ _FENCE = re.compile(r"^\s*(```|~~~(?!~))")
 _BARE_ENTRY = re.compile(r"^\w+\s+\(.*`.+\)\s*:")  # Hugging Face omits the heading at times
 _FIELDS = {
     **dict.fromkeys(("param", "parameter", "arg", "argument", "keyword", "kwarg"), "parameters"),
-    **dict.fromkeys(("return", "returns", "yields"), "returns"),
-    **dict.fromkeys(("raise", "raises", "except"), "raises"),
+    **dict.fromkeys(("return", "returns", "yield", "yields"), "returns"),
+    **dict.fromkeys(("raise", "raises", "except", "exception"), "raises"),
     **dict.fromkeys(("ivar", "cvar", "var"), "attributes"),
-    **dict.fromkeys(("type", "rtype", "vartype", "meta"), "references"),  # types alone: not kept
+    # Types that stand alone, and who wrote it: not kept.
+    **dict.fromkeys(("type", "rtype", "vartype", "meta"), "references"),
+    **dict.fromkeys(("copyright", "license", "author", "contact", "organization"), "references"),
 }
 
 

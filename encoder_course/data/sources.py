@@ -16,6 +16,7 @@ from pathlib import Path
 STANDARD_LIBRARY = "python"  # how the standard library is called among package names
 
 # Import names with documentation in real English; those not installed are reported and skipped.
+# What only the course's own tests need is left out, so that learners read what its authors read.
 DEFAULT_PACKAGES: tuple[str, ...] = (
     STANDARD_LIBRARY,
     *("numpy", "scipy", "pandas", "sklearn", "matplotlib", "mpl_toolkits", "sympy", "mpmath"),
@@ -26,9 +27,9 @@ DEFAULT_PACKAGES: tuple[str, ...] = (
     *("jupyter_server", "jupyterlab", "nbformat", "nbclient", "nbconvert", "nbgrader", "tornado"),
     *("zmq", "tqdm", "fsspec", "requests", "urllib3", "httpx", "anyio", "pydantic", "attr"),
     *("click", "typer", "rich", "jinja2", "pygments", "prompt_toolkit", "pexpect", "jedi"),
-    *("parso", "_pytest", "setuptools", "packaging", "platformdirs", "beartype", "fontTools"),
+    *("parso", "packaging", "platformdirs", "fontTools"),
     *("pyparsing", "dateutil", "bs4", "lark", "psutil", "jsonschema", "referencing", "arrow"),
-    *("markdown_it", "mistune", "charset_normalizer", "coverage", "sqlalchemy", "dask", "sphinx"),
+    *("markdown_it", "mistune", "charset_normalizer", "sqlalchemy", "dask", "sphinx"),
 )
 
 # Tests repeat and break what they test; vendored copies belong to another package.
