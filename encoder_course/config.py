@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 POSITIONS = ("learned", "sinusoidal", "rotary", "alibi", "none")
 
@@ -65,7 +65,7 @@ class EncoderConfig:
         """Whether block number `layer` (from 0) sees only `local_window` tokens."""
         return self.local_window > 0 and layer % self.global_every != 0
 
-    def replace(self, **changes: Any) -> Self:
+    def replace(self, **changes: Any) -> EncoderConfig:
         """The same configuration with some settings changed, checked again."""
         return dataclasses.replace(self, **changes)
 
@@ -74,7 +74,7 @@ class EncoderConfig:
         return dataclasses.asdict(self)
 
     @classmethod
-    def from_dict(cls, settings: dict[str, Any]) -> Self:
+    def from_dict(cls, settings: dict[str, Any]) -> EncoderConfig:
         """The inverse of `to_dict`; a setting that does not exist is a ValueError."""
         unknown = sorted(set(settings) - {field.name for field in dataclasses.fields(cls)})
         if unknown:
@@ -82,13 +82,13 @@ class EncoderConfig:
         return cls(**settings)
 
     @classmethod
-    def tiny(cls, **changes: Any) -> Self:
+    def tiny(cls, **changes: Any) -> EncoderConfig:
         """Two layers by 32: for tests and for numbers small enough to read."""
         tiny = dict(vocab_size=100, dim=32, layers=2, heads=4, ff_dim=64, max_len=64)
         return cls(**{**tiny, **changes})
 
     @classmethod
-    def course(cls, **changes: Any) -> Self:
+    def course(cls, **changes: Any) -> EncoderConfig:
         """The course encoder, of the modern shape: pre-norm, rotary positions, GeGLU."""
         course = dict(vocab_size=8192, dim=256, layers=4, heads=4, ff_dim=640, max_len=512)
         modern = dict(segments=0, positions="rotary", norm="pre", norm_eps=1e-5)
@@ -96,19 +96,19 @@ class EncoderConfig:
         return cls(**{**course, **modern, **changes})
 
     @classmethod
-    def minilm(cls, **changes: Any) -> Self:
+    def minilm(cls, **changes: Any) -> EncoderConfig:
         """all-MiniLM-L6-v2: BERT's architecture, 6 layers by 384."""
         minilm = dict(vocab_size=30522, dim=384, layers=6, heads=12, ff_dim=1536)
         return cls(**{**minilm, **changes})
 
     @classmethod
-    def bert_base(cls, **changes: Any) -> Self:
+    def bert_base(cls, **changes: Any) -> EncoderConfig:
         """BERT-base, uncased: 12 layers by 768 (Devlin et al., 2018)."""
         bert = dict(vocab_size=30522, dim=768, layers=12, heads=12, ff_dim=3072)
         return cls(**{**bert, **changes})
 
     @classmethod
-    def modernbert_base(cls, **changes: Any) -> Self:
+    def modernbert_base(cls, **changes: Any) -> EncoderConfig:
         """ModernBERT-base: 22 layers by 768, two of three with a local window (Warner, 2024)."""
         modern = dict(vocab_size=50368, dim=768, layers=22, heads=12, ff_dim=1152, max_len=8192)
         modern |= dict(segments=0, pad_id=50283, positions="rotary", norm="pre", norm_eps=1e-5)

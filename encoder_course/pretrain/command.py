@@ -13,6 +13,7 @@ from pathlib import Path
 import torch
 
 from encoder_course.config import EncoderConfig
+from encoder_course.pretrain.evaluate import unigram_loss
 from encoder_course.pretrain.loop import History, pretrain
 from encoder_course.pretrain.prepare import new_model, prepare
 from encoder_course.pretrain.recipe import Recipe
@@ -20,6 +21,7 @@ from encoder_course.pretrain.rows import count_steps
 from encoder_course.pretrain.state import save_checkpoint
 from encoder_course.repro import default_device
 from encoder_course.text.tokenizer import Tokenizer
+from encoder_course.viz.training import loss_curve
 
 
 def parser() -> argparse.ArgumentParser:
@@ -67,6 +69,7 @@ def main(arguments: list[str] | None = None) -> int:
     config = EncoderConfig.course(vocab_size=data.vocab.size, **size)
     steps = count_steps(asked.tokens, recipe.batch_rows, asked.length)
     model = new_model(config, recipe, data).to(default_device())
+    plateau = unigram_loss(data.train, data.heldout, data.vocab)
 
     def report(history: History) -> None:
         score = history.scores[-1]
@@ -79,8 +82,10 @@ def main(arguments: list[str] | None = None) -> int:
         record = {"config": config.to_dict(), "recipe": asdict(recipe), "steps": steps}
         record |= {"packages": data.corpus.packages, "train_tokens": data.train.numel()}
         record |= {"seconds": history.seconds, "cpu_seconds": history.cpu_seconds}
-        record |= {"heldout_tokens": data.heldout.numel(), "scores": history.scores}
+        record |= {"heldout_tokens": data.heldout.numel(), "unigram_loss": plateau}
+        record |= {"scores": history.scores}
         (folder / "history.json").write_text(json.dumps(record, indent=1) + "\n", "utf-8")
+        loss_curve(history.scores, plateau).savefig(folder / "curve.png", dpi=150)
 
     pretrain(
         model,

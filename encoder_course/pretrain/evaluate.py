@@ -60,7 +60,7 @@ def evaluate(
 
 
 def unigram_loss(
-    train: Int[Tensor, "R T"], heldout: Int[Tensor, "R T"], vocab: Vocabulary
+    train: Int[Tensor, "R T"], heldout: Int[Tensor, "Q T"], vocab: Vocabulary
 ) -> float:
     """The plateau: the loss, in nats, of a model that knows only how frequent each token is."""
     counts = torch.bincount(train.flatten(), minlength=vocab.size).double() + 1.0

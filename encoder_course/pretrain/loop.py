@@ -28,12 +28,14 @@ if TYPE_CHECKING:
 class History:
     """What happened: one entry per step, and one per look at the held-out rows."""
 
-    steps: list[dict[str, float]] = field(default_factory=list)  # step, tokens, loss
-    scores: list[dict[str, float]] = field(default_factory=list)  # step, tokens, seconds, Score
+    steps: list[dict[str, float | int]] = field(default_factory=list)  # step, tokens, loss
+    scores: list[dict[str, float | int]] = field(
+        default_factory=list
+    )  # step, tokens, seconds, Score
     seconds: float = 0.0  # wall time of the steps, evaluation left out
     cpu_seconds: float = 0.0  # processor time of the steps, all threads
 
-    def column(self, name: str, of: str = "scores") -> list[float]:
+    def column(self, name: str, of: str = "scores") -> list[float | int]:
         """One column of `scores` (or of "steps") as a list, ready to plot."""
         return [entry[name] for entry in getattr(self, of)]
 

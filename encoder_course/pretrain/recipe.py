@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 import torch
 from torch import nn
@@ -41,17 +41,17 @@ class Recipe:
         if not 0 <= self.warmup < 1:
             raise ValueError(f"warmup is a share of the steps, but it is {self.warmup}")
 
-    def replace(self, **changes: Any) -> Self:
+    def replace(self, **changes: Any) -> Recipe:
         """The same recipe with some settings changed, checked again."""
         return dataclasses.replace(self, **changes)
 
     @classmethod
-    def course(cls, **changes: Any) -> Self:
+    def course(cls, **changes: Any) -> Recipe:
         """The recipe of the course encoder."""
         return cls(**changes)
 
     @classmethod
-    def bert_2018(cls, **changes: Any) -> Self:
+    def bert_2018(cls, **changes: Any) -> Recipe:
         """The published settings, with a warm-up of 1 % of the steps. Devlin et al., 2018."""
         settings = dict(batch_rows=32, mask_rate=0.15, learning_rate=1e-4, optimizer="adamw")
         settings |= dict(betas=(0.9, 0.999), warmup=0.01, counted_embeddings=False)

@@ -77,6 +77,6 @@ def step_rows(count: int, batch_rows: int, seed: int, step: int) -> Int[Tensor, 
     return order[place * batch_rows : (place + 1) * batch_rows]
 
 
-def count_steps(tokens: float, batch_rows: int, length: int) -> int:
+def count_steps(tokens: float | int, batch_rows: int, length: int) -> int:
     """How many steps read `tokens` tokens in rows of `length`; at least one."""
     return max(1, round(tokens / (batch_rows * length)))
