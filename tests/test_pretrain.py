@@ -56,9 +56,9 @@ def train(trained: MaskedLM, **options):
 def test_a_model_learns_what_the_unigram_model_cannot():
     rows, heldout = counting_rows(512), counting_rows(seed=1)
     trained = model()
-    history = train(trained, rows=rows, steps=250, heldout=heldout, evaluate_every=125)
-    assert history.column("step") == [125, 250]
-    assert history.column("tokens") == [125 * 8 * 16, 250 * 8 * 16]
+    history = train(trained, rows=rows, steps=400, heldout=heldout, evaluate_every=200)
+    assert history.column("step") == [200, 400]
+    assert history.column("tokens") == [200 * 8 * 16, 400 * 8 * 16]
     assert history.column("loss")[-1] < 0.5 * unigram_loss(rows, heldout, VOCAB)
     assert history.column("accuracy")[-1] > 0.6
     assert history.column("top5")[-1] >= history.column("accuracy")[-1]

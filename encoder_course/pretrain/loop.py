@@ -31,7 +31,7 @@ class History:
     steps: list[dict[str, float | int]] = field(default_factory=list)  # step, tokens, loss
     scores: list[dict[str, float | int]] = field(
         default_factory=list
-    )  # step, tokens, seconds, Score
+    )  # with the fields of Score
     seconds: float = 0.0  # wall time of the steps, evaluation left out
     cpu_seconds: float = 0.0  # processor time of the steps, all threads
 
