@@ -12,7 +12,8 @@ from encoder_course.data import reading
 from encoder_course.data.clean import clean, inline
 from encoder_course.data.corpus import Corpus, Document, Entry, Report
 from encoder_course.data.duplicates import _signatures, duplicates
-from encoder_course.data.harvest import docstrings
+from encoder_course.data.harvest import Docstring, docstrings
+from encoder_course.data.parse import parse
 from encoder_course.data.python_docs import python_docs
 from encoder_course.data.sources import Package
 
@@ -157,6 +158,29 @@ def test_sphinx_fields_become_entries(install, harvest):
     assert found["returns"].text == "the text of that page"
 
 
+def test_pieces_of_one_section_may_be_indented_differently():
+    docstring = (
+        "Do it all.\n\nArgs:\n    first (`int`): one of them\n\nsecond (`str`): another one\n"
+    )
+    (document,) = [
+        d for d in parse(Docstring("f", "function", docstring), "p", "1")[0] if d.entries
+    ]
+    assert document.entries == (
+        Entry("first", "int", "one of them"),
+        Entry("second", "str", "another one"),
+    )
+
+
+@pytest.mark.parametrize(
+    "lead",
+    ["f(x, *, out=None) -> Tensor\n\nTake the root of x.", "f(x)\nTake the root of x.",
+     "`int`: Take the root of x."],
+)  # fmt: skip
+def test_summary_is_the_first_sentence_and_no_signature(lead):
+    documents, _ = parse(Docstring("f", "function", lead), "p", "1")
+    assert [(d.section, d.text) for d in documents] == [("summary", "Take the root of x.")]
+
+
 def test_documentation_attached_by_code_is_found():
     source = 'add_docstr(torch.abs, r"""abs(x) -> Tensor\n\nTake {what}.""".format(**common))\n'
     source += 'add_newdoc("numpy.core", "dtype", ("shape", "Lengths " + "of sides"))\n'
@@ -177,6 +201,10 @@ def test_documentation_attached_by_code_is_found():
         (r"The mean :math:`\mu_{ij}` of :math:`\mathbf{x}`.", "The mean mu_ij of x."),
         ("It is fast. See https://a.org/b for why. It is small.", "It is fast. It is small."),
         ("A set {1, 2} stays whole.", "A set {1, 2} stays whole."),
+        (
+            r"A :class:`Token`\s has log_{10} of :math:`\frac{a}{b}`.",
+            "A Tokens has log_10 of (a)/(b).",
+        ),
     ],
 )
 def test_inline_markup_becomes_prose(raw, prose):

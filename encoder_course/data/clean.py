@@ -180,7 +180,7 @@ _INLINE: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"(?<![\w*.])\*([^\s*](?:[^*]*[^\s*,])?)\*(?![\w*])", r"\1"),
         (r"</?(?:[Tt]ip|br|hr|p|b|i|a|code|pre|sup|sub|em|strong|img|hfoptions?|frameworkcontent)"
          r"\b[^>]*>", " "),
-        (r"\\ ", ""),
+        (r"\\ |(?<=\w)\\(?=s\b)", ""),
         (r"\\([*_`|\\])", r"\1"),
         (r"\s+([,.;:)])(?=\s|$)", r"\1"),
         (r"\s\((?:see|see also|cf\.?)?\s*\)", ""),
@@ -212,8 +212,10 @@ def inline(text: str) -> str:
 
 def _math(latex: str) -> str:
     """LaTeX made speakable: commands become words, braces go."""
-    if "\\" not in latex:
+    if "\\" not in latex and "_{" not in latex and "^{" not in latex:
         return latex
+    latex = re.sub(r"\\[dt]?frac\{([^{}]*)\}\{([^{}]*)\}", r"(\1)/(\2)", latex)
     latex = re.sub(r"\\(?:math(?:rm|bf|cal|bb|it)|text|operatorname|left|right|frac)\b", "", latex)
-    latex = re.sub(r"\\(?:[,;!]|(?=[A-Za-z]{2}))", "", latex)
+    latex = re.sub(r"\\(sqrt|vec|bar|hat|tilde|overline)\{([^{}]*)\}", r"\1(\2)", latex)
+    latex = re.sub(r"\\(?:[,;!]|(?=[{}]|[A-Za-z]{2}))", "", latex)
     return re.sub(r"(?<![\w'\"])\{([^{}]*)\}|(?<=[_^])\{([^{}]*)\}", r"\1\2", latex)

@@ -12,7 +12,7 @@ from encoder_course.data.sections import LEAD, LISTING, Section, dedent, split_s
 
 MINIMUM_WORDS = 4  # shorter pieces, such as "Return self.", say next to nothing
 
-_NAME = r"\*{0,2}`{0,2}\*{0,2}[A-Za-z_][\w.\[\]]*(?:\(\))?`{0,2}"
+_NAME = r"\[?\*{0,2}`{0,2}[~!.]?\*{0,2}[A-Za-z_][\w.\[\]]*(?:\(\))?`{0,2}\*{0,2}\]?"
 _ROLE = r"(?::[\w:]+:)?"
 _NAMES = rf"(?!https?:){_ROLE}{_NAME}(?:\s*[,/]\s*{_ROLE}{_NAME}|,?\s*\.\.\.)*"
 _NUMPYDOC = re.compile(rf"^({_NAMES})(?:\s*:\s*(.*))?$")
@@ -20,6 +20,7 @@ _GOOGLE = re.compile(
     rf"^(?:[-*]\s+)?({_NAMES})\s*(?:\(((?:[^()]|\([^()]*\))*)\))?\s*(?::|--)(?:\s+(.*))?$"
 )
 _RAISED = re.compile(r"^(?:[-*]\s+)?(\[?`?~?[\w.]+`?\]?(?:\([^)\s]*\))?)\s*:?$")
+_TYPE = re.compile(r"^`[^`]+`: (?=[A-Z])")  # a property that opens with its type
 _SIGNATURE = re.compile(r"^[\w.]+\(.*\)(?:\s*(?:->|=>|:)\s*[^.]*)?$")
 
 
@@ -55,12 +56,13 @@ def parse(docstring: Docstring, package: str, version: str) -> tuple[list[Docume
 
 def _lead(section: Section) -> dict[str, tuple[Cleaned, list[Entry]]]:
     """Summary and description: the first paragraph, and what follows it before any heading."""
-    lines = section.lines
+    lines = [_TYPE.sub("", line) for line in section.lines]
     start = next((i for i, line in enumerate(lines) if line.strip()), len(lines))
     end = next((i for i in range(start, len(lines)) if not lines[i].strip()), len(lines))
-    first = " ".join(line.strip() for line in lines[start:end])
-    if _SIGNATURE.match(first.removesuffix(" --")) and end < len(lines):
-        return _lead(Section("", lines[end:]))
+    for stop in (start + 1, end):  # a signature may stand on the first line or fill a paragraph
+        first = " ".join(line.strip() for line in lines[start:stop])
+        if _SIGNATURE.match(first.removesuffix(" --")) and any(map(str.strip, lines[stop:])):
+            return _lead(Section("", [lines[stop:]]))
     summary, rest = clean(lines[start:end]), clean(lines[end:])
     if len(summary.paragraphs) > 1:
         rest.paragraphs[:0] = summary.paragraphs[1:]

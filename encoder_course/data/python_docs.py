@@ -17,7 +17,7 @@ from encoder_course.data.duplicates import duplicates
 from encoder_course.data.reading import SourceFile, read_files
 from encoder_course.data.sources import DEFAULT_PACKAGES, Package, find_packages
 
-FORMAT = 2  # raise it when the same sources would give other documents
+FORMAT = 3  # raise it when the same sources would give other documents
 
 
 def python_docs(

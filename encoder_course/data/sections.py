@@ -64,7 +64,12 @@ class Section:
     """The lines under one kind of heading; `style` says how entries are written there."""
 
     style: str = ""  # "numpydoc", "google", or "" for prose
-    lines: list[str] = field(default_factory=list)
+    pieces: list[list[str]] = field(default_factory=list)
+
+    @property
+    def lines(self) -> list[str]:
+        """All the lines, a blank one after each piece; pieces may be indented differently."""
+        return [line for piece in self.pieces for line in (*dedent(piece), "")]
 
 
 def indent(line: str) -> int:
@@ -94,7 +99,7 @@ def split_sections(docstring: str) -> dict[str, Section]:
         if _FENCE.match(line):
             fenced = not fenced
         if fenced or not line.strip() or line.lstrip().startswith(">>>"):
-            current.lines.append(line)
+            current.pieces[-1].append(line)
             continue
         if google_indent is not None and indent(line) <= google_indent:
             current, google_indent = _open(sections, LEAD, ""), None
@@ -107,28 +112,28 @@ def split_sections(docstring: str) -> dict[str, Section]:
             current = _open(sections, SECTION_OF_TITLE.get(_normal(match[2]), LEAD), "google")
         elif (match := _GOOGLE.match(line)) and _normal(match[2]) in SECTION_OF_TITLE:
             if google_indent is not None and indent(line) > google_indent:
-                current.lines.append(line)
+                current.pieces[-1].append(line)
                 continue
             current = _open(sections, SECTION_OF_TITLE[_normal(match[2])], "google")
             following = next((later for later in lines[index:] if later.strip()), "")
             google_indent = indent(line) if indent(following) > indent(line) else None
             if match[3] == "::":
-                current.lines.append("::")
+                current.pieces[-1].append("::")
         elif current is sections[LEAD] and _BARE_ENTRY.match(line):
             current, google_indent = _open(sections, "parameters", "google"), None
-            current.lines.append(line)
+            current.pieces[-1].append(line)
         elif (match := _FIELD.match(line)) and match[1] in _FIELDS:
             current, google_indent = _open(sections, _FIELDS[match[1]], "google"), 0
-            current.lines.append(_field_line(match))
+            current.pieces[-1].append(_field_line(match))
         else:
-            current.lines.append(line)
+            current.pieces[-1].append(line)
     return sections
 
 
 def _open(sections: dict[str, Section], name: str, style: str) -> Section:
-    """The section of that name, with a gap before what is about to be added."""
+    """The section of that name, with a new piece that takes the lines to come."""
     section = sections.setdefault(name, Section(style if name in LISTING else ""))
-    section.lines.append("")
+    section.pieces.append([])
     return section
 
 
