@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 from encoder_course.data import reading
-from encoder_course.data.clean import clean, inline
+from encoder_course.data.clean import clean
 from encoder_course.data.corpus import Corpus, Document, Entry, Report
 from encoder_course.data.duplicates import _signatures, duplicates
 from encoder_course.data.harvest import Docstring, docstrings
+from encoder_course.data.markup import inline
 from encoder_course.data.parse import parse
 from encoder_course.data.python_docs import python_docs
 from encoder_course.data.sources import Package

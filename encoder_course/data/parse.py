@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections import Counter
 
-from encoder_course.data.clean import Cleaned, clean, has_hole, inline, is_prose
+from encoder_course.data.clean import Cleaned, clean, has_hole, is_prose
 from encoder_course.data.corpus import Document, Entry
 from encoder_course.data.harvest import Docstring
+from encoder_course.data.markup import inline
 from encoder_course.data.sections import LEAD, LISTING, Section, dedent, split_sections
 
 MINIMUM_WORDS = 4  # shorter pieces, such as "Return self.", say next to nothing
