@@ -80,9 +80,12 @@ class Encoder(nn.Module):
         return EncoderTrace(hidden, weights)
 
     def encode_packed(
-        self, rows: Sequence[Int[Tensor, " T"]], budget: int = 1_500
-    ) -> list[Float[Tensor, "T D"]]:
-        """The hidden states of rows of any lengths, in their order, with no padding computed."""
+        self, rows: Sequence[Int[Tensor, " _"]], budget: int = 1_500
+    ) -> list[Float[Tensor, "_ D"]]:
+        """The hidden states of rows of any lengths, in their order, with no padding computed.
+
+        (An underscore in a shape is a length that differs from row to row.)
+        """
         encoded: list[Tensor] = [torch.empty(0)] * len(rows)
         for places, hidden in self.packed_batches(rows, budget):
             for i, row in zip(places, hidden, strict=True):
@@ -91,8 +94,8 @@ class Encoder(nn.Module):
 
     @torch.inference_mode()
     def packed_batches(
-        self, rows: Sequence[Int[Tensor, " T"]], budget: int = 1_500
-    ) -> Iterator[tuple[list[int], list[Float[Tensor, "T D"]]]]:
+        self, rows: Sequence[Int[Tensor, " _"]], budget: int = 1_500
+    ) -> Iterator[tuple[list[int], list[Float[Tensor, "_ D"]]]]:
         """The same a batch at a time, for more text than fits in memory: yields which rows of
         `rows` a batch holds, and their hidden states.
 
@@ -109,7 +112,7 @@ class Encoder(nn.Module):
             hidden = self.packed([rows[i] for i in places])  # (N, D)
             yield places, list(hidden.split([len(rows[i]) for i in places]))
 
-    def packed(self, rows: Sequence[Int[Tensor, " T"]]) -> Float[Tensor, "N D"]:
+    def packed(self, rows: Sequence[Int[Tensor, " _"]]) -> Float[Tensor, "N D"]:
         """The hidden states of rows sorted by length, laid end to end."""
         lengths = [len(row) for row in rows]
         self.check_length(max(lengths))
