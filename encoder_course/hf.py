@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from encoder_course.config import EncoderConfig
+from encoder_course.data.hub import find_minilm
 from encoder_course.nn import Encoder, MaskedLM
 from encoder_course.text.tokenizer import Tokenizer
 
@@ -86,8 +87,6 @@ def load_masked_lm(folder: str | Path) -> tuple[MaskedLM, Tokenizer]:
 
 def minilm() -> tuple[Encoder, Tokenizer]:
     """all-MiniLM-L6-v2, 6 layers by 384, trained to compare sentences (Wang et al., 2020)."""
-    from encoder_course.data.hub import find_minilm
-
     return load_bert(find_minilm())
 
 

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from tqdm.auto import tqdm
 
+from encoder_course import hf
 from encoder_course.nn import Encoder
 from encoder_course.text.tokenizer import Tokenizer
 
@@ -56,8 +57,6 @@ class SentenceEncoder:
     @classmethod
     def minilm(cls) -> Self:
         """all-MiniLM-L6-v2 as it was trained: mean of the tokens, length 1, 256 tokens."""
-        from encoder_course import hf
-
         return cls(*hf.minilm())
 
     @torch.inference_mode()
@@ -67,16 +66,18 @@ class SentenceEncoder:
         An empty text is the pooled vector of [CLS] and [SEP] alone; no texts are (0, D).
         """
         weight = self.encoder.embed.token.weight
-        vectors = torch.empty(len(texts), weight.shape[1], dtype=weight.dtype, device=weight.device)
+        dtype = torch.promote_types(weight.dtype, torch.float32)  # a mean in bfloat16 is coarse
+        vectors = torch.empty(len(texts), weight.shape[1], dtype=dtype, device=weight.device)
         if not len(texts):
             return vectors
+        ids = self.tokenizer.ids(texts, max_len=self.max_len)
+        rows = [torch.tensor(row, device=weight.device) for row in ids]
         training = self.encoder.training
         self.encoder.eval()  # no dropout in a vector to compare
-        rows = [torch.tensor(row) for row in self.tokenizer.ids(texts, max_len=self.max_len)]
         with tqdm(total=len(rows), desc="encoding", unit=" texts", disable=not progress) as bar:
             for batch, hidden in self.encoder.packed_batches(rows):
                 for i, tokens in zip(batch, hidden, strict=True):
-                    vectors[i] = self.pool(tokens)
+                    vectors[i] = self.pool(tokens.to(dtype))
                 bar.update(len(batch))
         self.encoder.train(training)
         return F.normalize(vectors, dim=-1) if self.normalise else vectors
