@@ -8,16 +8,19 @@ from jaxtyping import Float, Int
 from scipy import sparse
 from torch import Tensor
 
+from encoder_course.shapes import check_ids
+
 
 def cooccurrences(rows: Int[Tensor, "R T"], vocab_size: int, window: int = 4) -> sparse.csr_matrix:
     """How often each two tokens stand at most `window` places apart: (V, V), symmetric.
 
     A pair d places apart counts 1/d, as in GloVe (Pennington et al., 2014). ValueError for ids
-    outside the vocabulary.
+    outside the vocabulary and for a window without a neighbour in it.
     """
+    check_ids(rows, vocab_size)
+    if window < 1:
+        raise ValueError(f"a window reaches at least 1 place to each side, but it is {window}")
     ids = rows.numpy()
-    if ids.size and (ids.min() < 0 or ids.max() >= vocab_size):
-        raise ValueError(f"ids reach from {ids.min()} to {ids.max()}, vocab_size is {vocab_size}")
     counts = sparse.csr_matrix((vocab_size, vocab_size), dtype=np.float32)
     for distance in range(1, min(window, ids.shape[1] - 1) + 1):
         left, right = ids[:, :-distance].ravel(), ids[:, distance:].ravel()
@@ -48,11 +51,11 @@ def svd_vectors(matrix: sparse.csr_matrix, dim: int, seed: int = 0) -> Float[Ten
     """The `dim` strongest directions of a (V, V) matrix: one short vector per token.
 
     Columns are weighted by the root of their singular value, which keeps similar tokens close
-    without letting the first directions drown the rest. ValueError when `dim` exceeds V.
+    without letting the first directions drown the rest. ValueError unless `dim` is 1 to V.
     """
     from sklearn.utils.extmath import randomized_svd
 
-    if dim > matrix.shape[0]:
+    if not 1 <= dim <= matrix.shape[0]:
         raise ValueError(f"{dim} directions asked for, but the matrix has {matrix.shape[0]} rows")
     left, strength, _ = randomized_svd(matrix, n_components=dim, n_iter=4, random_state=seed)
     return torch.from_numpy(np.ascontiguousarray(left * np.sqrt(strength), dtype=np.float32))
