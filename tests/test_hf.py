@@ -1,4 +1,4 @@
-"""Hugging Face: parity on tiny random models, MiniLM itself, and checkpoints that must be refused."""
+"""Hugging Face: parity on tiny random models, MiniLM itself, checkpoints that must be refused."""
 
 import json
 import shutil

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from typing import Self
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
-from tqdm.auto import tqdm
 
 from encoder_course import hf
 from encoder_course.nn import Encoder
+from encoder_course.progress import track
 from encoder_course.text.tokenizer import Tokenizer
 
 POOLINGS = ("mean", "cls", "max")
@@ -55,7 +54,7 @@ class SentenceEncoder:
         self.max_len = max_len
 
     @classmethod
-    def minilm(cls) -> Self:
+    def minilm(cls) -> SentenceEncoder:
         """all-MiniLM-L6-v2 as it was trained: mean of the tokens, length 1, 256 tokens."""
         return cls(*hf.minilm())
 
@@ -74,7 +73,7 @@ class SentenceEncoder:
         rows = [torch.tensor(row, device=weight.device) for row in ids]
         training = self.encoder.training
         self.encoder.eval()  # no dropout in a vector to compare
-        with tqdm(total=len(rows), desc="encoding", unit=" texts", disable=not progress) as bar:
+        with track(None, "encode", progress, total=len(rows), unit=" texts") as bar:
             for batch, hidden in self.encoder.packed_batches(rows):
                 for i, tokens in zip(batch, hidden, strict=True):
                     vectors[i] = self.pool(tokens.to(dtype))

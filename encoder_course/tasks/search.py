@@ -9,7 +9,7 @@ import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import torch
@@ -47,7 +47,7 @@ class DocumentSearch:
         self.documents: Sequence[Any] = ()
         self.vectors = torch.empty(0, encoder.encoder.config.dim)
 
-    def fit(self, documents: Sequence[Any], progress: bool = True) -> Self:
+    def fit(self, documents: Sequence[Any], progress: bool = True) -> DocumentSearch:
         """Encode the documents: strings, or records with their prose in ``.text``."""
         if isinstance(documents, str):
             raise TypeError("fit takes a list of documents, but got one str")
