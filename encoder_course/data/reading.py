@@ -16,6 +16,7 @@ from typing import NamedTuple
 from encoder_course.data.corpus import Document
 from encoder_course.data.harvest import Unreadable, docstrings, read_source
 from encoder_course.data.parse import parse
+from encoder_course.progress import track
 
 FEWEST_FILES = 500  # below this, starting processes costs more than it saves
 MOST_WORKERS = 8
@@ -56,11 +57,9 @@ def read_file(file: SourceFile) -> Reading:
 
 def read_files(files: Sequence[SourceFile], progress: bool = True) -> list[Reading]:
     """What each file gave, in the order of `files`, however many processes did the work."""
-    from tqdm.auto import tqdm
-
     readings: list[Reading | None] = [None] * len(files)
     workers = min(os.cpu_count() or 1, MOST_WORKERS) if len(files) >= FEWEST_FILES else 1
-    with tqdm(total=len(files), desc="reading", unit="file", disable=not progress) as bar:
+    with track(None, "read", progress, total=len(files), unit=" files") as bar:
 
         def share(first: int) -> None:
             numbers = range(first, len(files), workers)

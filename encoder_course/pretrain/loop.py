@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 import torch
 from jaxtyping import Int
 from torch import Tensor
-from tqdm.auto import tqdm
 
 from encoder_course.nn import MaskedLM
 from encoder_course.pretrain.evaluate import evaluate
 from encoder_course.pretrain.recipe import Recipe, make_optimizers, schedule
 from encoder_course.pretrain.rows import Vocabulary, draw_masks, step_rows
 from encoder_course.pretrain.state import load_state, save_state
+from encoder_course.progress import track
 from encoder_course.text.masking import NOT_ASKED
 
 if TYPE_CHECKING:
@@ -29,9 +29,7 @@ class History:
     """What happened: one entry per step, and one per look at the held-out rows."""
 
     steps: list[dict[str, float | int]] = field(default_factory=list)  # step, tokens, loss
-    scores: list[dict[str, float | int]] = field(
-        default_factory=list
-    )  # with the fields of Score
+    scores: list[dict[str, float | int]] = field(default_factory=list)  # with the fields of Score
     seconds: float = 0.0  # wall time of the steps, evaluation left out
     cpu_seconds: float = 0.0  # processor time of the steps, all threads
 
@@ -75,8 +73,8 @@ def pretrain(
     evaluate_every = evaluate_every or max(1, steps // 10)
     first, last = len(history.steps), min(steps, stop_after or steps)
 
-    hidden = not (progress and accelerator.is_main_process)
-    bar = tqdm(range(first, last), "pretrain", initial=first, total=steps, disable=hidden)
+    watched = progress and accelerator.is_main_process
+    bar = track(range(first, last), "pretrain", watched, initial=first, total=steps)
     model.train()
     for step in bar:
         wall, cpu = time.perf_counter(), time.process_time()

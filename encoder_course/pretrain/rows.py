@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import torch
 from jaxtyping import Int
 from torch import Tensor
-from tqdm.auto import tqdm
 
+from encoder_course.progress import track
 from encoder_course.text.batching import chunks
 from encoder_course.text.masking import mask_tokens
 from encoder_course.text.tokenizer import Tokenizer
@@ -36,7 +36,7 @@ def tokenize_rows(
 ) -> Int[Tensor, "R T"]:
     """Tokenize documents and pack them into full rows of `length` tokens."""
     rows: list[list[int]] = []
-    for start in tqdm(range(0, len(texts), 1024), desc="tokenize", disable=not progress):
+    for start in track(range(0, len(texts), 1024), "tokenize", progress):
         encoded = tokenizer.encode_batch(list(texts[start : start + 1024]), special=False)
         rows.extend(item.ids for item in encoded)
     return chunks(rows, length, tokenizer.cls_id, tokenizer.sep_id)

@@ -11,7 +11,9 @@ from pathlib import Path
 
 import tokenizers
 from tokenizers import decoders, models, normalizers, pre_tokenizers, processors, trainers
-from tqdm.auto import tqdm
+
+from encoder_course.progress import track
+from encoder_course.text.normalise import check_text
 
 SPECIALS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 MAX_WORD_CHARS = 100
@@ -186,15 +188,7 @@ def _checked(texts: Iterable[str], purpose: str) -> list[str]:
     if not texts:
         raise ValueError(f"there is no text to {purpose}: the list is empty")
     for i, text in enumerate(texts):
-        if not isinstance(text, str):
-            raise TypeError(f"texts must be str but text {i} is {type(text).__name__}")
-        try:
-            text.encode()
-        except UnicodeEncodeError as error:
-            raise ValueError(
-                f"text {i} has a lone surrogate U+{ord(text[error.start]):04X} at position "
-                f"{error.start}, which is not a character"
-            ) from error
+        check_text(text, f"text {i}")
     return texts
 
 
@@ -239,7 +233,7 @@ def _train(
         vocab_size=vocab_size, special_tokens=first, show_progress=False
     )
     name = "merging pieces" if vocab_size else "finding letters"
-    backend.train_from_iterator(tqdm(texts, desc=name, disable=not progress), trainer)
+    backend.train_from_iterator(track(texts, name, progress), trainer)
     return backend
 
 

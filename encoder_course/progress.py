@@ -1,0 +1,19 @@
+"""Progress bars, shown where somebody is watching."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from tqdm.auto import tqdm
+
+
+def track(iterable: Iterable | None = None, desc: str = "", show: bool = True, **options: Any):
+    """A tqdm bar, silent when `show` is False or the environment says ``TQDM_DISABLE=1``.
+
+    tqdm itself forgets the environment as soon as `disable` is passed, even as False; notebooks
+    that are executed for the record rely on it.
+    """
+    if not show:
+        options["disable"] = True
+    return tqdm(iterable, desc=desc, **options)
