@@ -51,6 +51,16 @@ def test_equals_sentence_transformers(minilm, expected):
     close(vectors, expected)
 
 
+def test_many_texts_take_the_fast_path_to_the_same_vectors(minilm, expected, monkeypatch):
+    close(minilm.encode(TEXTS * 8), expected.repeat(8, 1))
+    prepared = []
+    monkeypatch.setattr("encoder_course.tasks.embed.suits", lambda encoder: prepared.append(1))
+    minilm.encode(TEXTS[3:6])
+    assert not prepared  # a few texts are not worth it
+    close(minilm.encode(TEXTS[3:4] * 64)[0], expected[3])
+    assert prepared
+
+
 def pooled(minilm, pool):
     """Vectors from padded rows, pooled by `pool(hidden, keep)`."""
     ids, keep = pad(minilm.tokenizer.ids(TEXTS, max_len=256), minilm.tokenizer.pad_id)

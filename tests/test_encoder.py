@@ -7,6 +7,7 @@ from torch import nn
 
 from encoder_course.config import EncoderConfig
 from encoder_course.nn import Block, Encoder, MaskedLM, Sight
+from encoder_course.nn.fast import FastEncoder, suits
 
 EXACT = dict(rtol=0, atol=1e-10)  # float64
 KINDS = {
@@ -102,6 +103,30 @@ def test_packed_takes_no_rows_and_refuses_empty_or_square_ones(ids, unchecked):
         make().encode_packed([ids[0], ids[0, :0]])
     with pytest.raises(ValueError, match=r"is \(3, 9\)"):
         make().encode_packed([ids])
+
+
+@pytest.mark.skipif(not suits(make().float()), reason="PyTorch was built without oneDNN")
+@pytest.mark.parametrize("positions", ["learned", "sinusoidal", "none"])
+def test_the_fast_path_equals_the_plain_one(ids, positions):
+    encoder = make(positions=positions, max_len=400).float()
+    torch.manual_seed(0)
+    rows = [torch.randint(5, 100, (length,)) for length in (3, 1, 300, 3, 9, 9)]
+    fast = FastEncoder(encoder)
+    for budget in (1, 20, 1_000):
+        batches = encoder.packed_batches(rows, budget, fast.packed)
+        found = {i: row for places, batch in batches for i, row in zip(places, batch, strict=True)}
+        for i, expected in enumerate(encoder.encode_packed(rows, budget)):
+            torch.testing.assert_close(found[i], expected, rtol=1e-5, atol=1e-5)
+    with pytest.raises(ValueError, match="401 tokens"):
+        fast.packed([torch.ones(401, dtype=torch.long)])
+
+
+@pytest.mark.parametrize("kind", ["alibi", "course", "modernbert"])
+def test_the_fast_path_refuses_what_it_cannot_do(kind):
+    with pytest.raises(ValueError, match="only BERT's architecture"):
+        FastEncoder(make(kind).float())
+    with pytest.raises(ValueError, match="in float32"):
+        FastEncoder(make())  # float64
 
 
 def test_only_positions_tell_the_order(ids):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -94,14 +94,19 @@ class Encoder(nn.Module):
 
     @torch.inference_mode()
     def packed_batches(
-        self, rows: Sequence[Int[Tensor, " _"]], budget: int = 1_500
+        self,
+        rows: Sequence[Int[Tensor, " _"]],
+        budget: int = 1_500,
+        packed: Callable[[list[Tensor]], Tensor] | None = None,
     ) -> Iterator[tuple[list[int], list[Float[Tensor, "_ D"]]]]:
         """The same a batch at a time, for more text than fits in memory: yields which rows of
         `rows` a batch holds, and their hidden states.
 
         Rows are sorted by length and laid end to end, about `budget` tokens at a time, so that
         each linear layer sees only real tokens; attention goes through runs of equal length.
+        `packed` is another way to compute a batch than `Encoder.packed`.
         """
+        packed = packed or self.packed
         rows = [torch.as_tensor(row) for row in rows]
         for row in rows:
             if row.dim() != 1 or not len(row):
@@ -109,7 +114,7 @@ class Encoder(nn.Module):
         order = sorted(range(len(rows)), key=lambda i: len(rows[i]))
         for batch in batch_starts([len(rows[i]) for i in order], budget):
             places = order[batch]
-            hidden = self.packed([rows[i] for i in places])  # (N, D)
+            hidden = packed([rows[i] for i in places])  # (N, D)
             yield places, list(hidden.split([len(rows[i]) for i in places]))
 
     def packed(self, rows: Sequence[Int[Tensor, " _"]]) -> Float[Tensor, "N D"]:

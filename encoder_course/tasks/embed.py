@@ -12,10 +12,12 @@ from torch.nn import functional as F
 
 from encoder_course import hf
 from encoder_course.nn import Encoder
+from encoder_course.nn.fast import FastEncoder, suits
 from encoder_course.progress import track
 from encoder_course.text.tokenizer import Tokenizer
 
 POOLINGS = ("mean", "cls", "max")
+ENOUGH_TO_PREPARE = 64  # texts; preparing the fast path costs about as much as encoding a few
 
 
 class SentenceEncoder:
@@ -73,8 +75,11 @@ class SentenceEncoder:
         rows = [torch.tensor(row, device=weight.device) for row in ids]
         training = self.encoder.training
         self.encoder.eval()  # no dropout in a vector to compare
+        # Made for each call, because the weights may have been trained since the last one.
+        fast = len(rows) >= ENOUGH_TO_PREPARE and suits(self.encoder)
+        packed = FastEncoder(self.encoder).packed if fast else None
         with track(None, "encode", progress, total=len(rows), unit=" texts") as bar:
-            for batch, hidden in self.encoder.packed_batches(rows):
+            for batch, hidden in self.encoder.packed_batches(rows, packed=packed):
                 for i, tokens in zip(batch, hidden, strict=True):
                     vectors[i] = self.pool(tokens.to(dtype))
                 bar.update(len(batch))
