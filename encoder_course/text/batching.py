@@ -81,5 +81,5 @@ def chunks(
     return torch.from_numpy(packed)
 
 
-def _flat(rows: Sequence[Sequence[int]], total: int) -> np.ndarray:
+def _flat(rows: Sequence[Sequence[int]], total: int) -> Int[np.ndarray, " N"]:
     return np.fromiter(chain.from_iterable(rows), dtype=np.int64, count=total)
