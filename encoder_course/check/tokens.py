@@ -186,7 +186,7 @@ merge = Exercise(
         "a pair that occurs twice": (["d", "o", "c", "d", "o", "g</w>"], ("d", "o")),
         "three equal letters": (["f", "f", "f", "</w>"], ("f", "f")),
         "a pair that ends other pieces": (["t", "h", "et", "h", "e</w>"], ("t", "h")),
-        "the two pieces in the other order": (["o", "d", "o", "n</w>"], ("d", "o")),
+        "the two pieces in the other order": (["c", "o", "d", "e</w>"], ("d", "o")),
         "no such pair": (["n", "o", "w</w>"], ("d", "o")),
     },
     misconceptions=(
