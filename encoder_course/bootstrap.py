@@ -253,9 +253,10 @@ def for_notebooks():
 
 
 def bench(options):
-    """Run the benchmarks, which print what they measure."""
+    """Measure how fast sentences are encoded; benchmarks/README.md says what else there is."""
     setup("test", options.torch, options.latest)
-    return run(PYTHON, "-m", "pytest", "-s", "tests/benchmarks", check=False)
+    one_thread = {"OMP_NUM_THREADS": "1"}
+    return run(PYTHON, "benchmarks/encode.py", "--threads", "1", env=one_thread, check=False)
 
 
 def doctor(options):
@@ -314,13 +315,15 @@ def main(arguments=None):
     parser.add_argument("task", choices=TASKS, metavar="TASK")
     parser.add_argument("--torch", choices=["cpu", "cuda"], default="cpu", help="build of torch")
     parser.add_argument("--latest", action="store_true", help="leave constraints.txt aside")
+    arguments = sys.argv[1:] if arguments is None else arguments
     options = parser.parse_args(arguments)
     if sys.version_info < OLDEST_PYTHON:
         other = newer_python()
         if other is None:
-            print(f"The course needs Python 3.11 or newer; this is {sys.version.split()[0]}.")
+            oldest = ".".join(map(str, OLDEST_PYTHON))
+            print(f"The course needs Python {oldest} or newer; this is {sys.version.split()[0]}.")
             return 1
-        return subprocess.run([other, *sys.argv]).returncode
+        return subprocess.run([other, __file__, *arguments]).returncode
     try:
         return TASKS[options.task](options)
     except SetupError as problem:
