@@ -111,7 +111,7 @@ def is_cjk(character: str) -> bool:
 
 
 def strip_accents(letters: Letters) -> Letters:
-    """Decompose and drop the marks: é becomes e. In Devanagari the vowel signs are lost too."""
+    """Decompose and drop the marks (category Mn): é becomes e, but Hindi loses vowel signs too."""
     return [
         (character, at)
         for character, at in decompose(letters)

@@ -195,7 +195,7 @@ def _checked(texts: Iterable[str], purpose: str) -> list[str]:
 def _course_backend(vocab: dict[str, int] | None = None) -> tokenizers.Tokenizer:
     """BERT's tokenizer (Devlin et al. 2018), except that accents stay and text is NFC.
 
-    Stripping accents would also strip the vowel signs of Devanagari (see notebook 01).
+    Stripping accents would also strip vowel signs and viramas of Devanagari (see notebook 01).
     """
     vocab = vocab or {}
     backend = tokenizers.Tokenizer(
