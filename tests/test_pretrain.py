@@ -10,6 +10,7 @@ import torch
 
 from encoder_course.config import EncoderConfig
 from encoder_course.nn import MaskedLM
+from encoder_course.pretrain.command import main
 from encoder_course.pretrain.evaluate import evaluate, unigram_loss
 from encoder_course.pretrain.loop import pretrain
 from encoder_course.pretrain.recipe import (
@@ -105,12 +106,18 @@ def test_a_finished_run_is_not_trained_again(tmp_path):
     assert torch.equal(weights(trained), before)
 
 
+def test_a_run_may_be_made_longer(tmp_path):
+    trained = model()
+    train(trained, folder=tmp_path, steps=5)
+    assert len(train(trained, folder=tmp_path, steps=9).steps) == 9
+
+
 def test_a_state_of_another_run_or_a_damaged_one_is_refused(tmp_path):
     train(model(), folder=tmp_path, stop_after=3)
     with pytest.raises(ValueError, match="other settings .recipe differ"):
         train(model(), folder=tmp_path, recipe=RECIPE.replace(seed=4))
-    with pytest.raises(ValueError, match="steps differ"):
-        train(model(), folder=tmp_path, steps=13)
+    with pytest.raises(ValueError, match="rows differ"):
+        train(model(), folder=tmp_path, rows=counting_rows(65))
     content = (tmp_path / "state.pt").read_bytes()
     (tmp_path / "state.pt").write_bytes(content[: len(content) // 2])
     with pytest.raises(ValueError, match=r"state.pt is damaged .*delete it to start anew"):
@@ -270,3 +277,24 @@ def test_bad_recipes_are_named():
     with pytest.raises(ValueError, match="batch_rows must be at least 1"):
         Recipe(batch_rows=0)
     assert count_steps(4096, 8, 128) == 4 and count_steps(1, 8, 128) == 1
+
+
+def test_the_command_trains_goes_on_and_writes_everything(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("ENCODER_COURSE_CACHE", str(tmp_path / "cache"))
+
+    folder = tmp_path / "run"
+    options = ["--folder", str(folder), "--packages", "accelerate", "--tokens", "192", "--quiet"]
+    options += ["--length", "16", "--batch-rows", "4", "--layers", "1", "--dim", "32"]
+    options += ["--heldout-rows", "4"]
+    assert main(options) == 0
+    assert "accuracy" in capsys.readouterr().out
+    record = json.loads((folder / "history.json").read_text())
+    card = (folder / "README.md").read_text()
+    assert f"{record['weights']:,} weights: 1 layers by 32" in card
+    assert f"{record['scores'][-1]['loss']:.3f}" in card and "{" not in card
+    assert (folder / "curve.png").stat().st_size > 1000
+    loaded, _ = load_checkpoint(folder)
+    assert loaded.config.layers == 1
+
+    assert main(options) == 0  # a finished run is only finished again
+    assert json.loads((folder / "history.json").read_text())["scores"] == record["scores"]

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
 
 import torch
 
 from encoder_course.config import EncoderConfig
+from encoder_course.pretrain.card import model_card, software
 from encoder_course.pretrain.evaluate import unigram_loss
 from encoder_course.pretrain.loop import History, pretrain
 from encoder_course.pretrain.prepare import new_model, prepare
@@ -69,6 +71,9 @@ def main(arguments: list[str] | None = None) -> int:
     config = EncoderConfig.course(vocab_size=data.vocab.size, **size)
     steps = count_steps(asked.tokens, recipe.batch_rows, asked.length)
     model = new_model(config, recipe, data).to(default_device())
+    words = Counter()
+    for document in data.corpus:
+        words[document.package] += len(document.text.split())
     plateau = unigram_loss(data.train, data.heldout, data.vocab)
 
     def report(history: History) -> None:
@@ -79,12 +84,24 @@ def main(arguments: list[str] | None = None) -> int:
             f"   top-5 {score['top5']:.3f}",
             flush=True,
         )
-        record = {"config": config.to_dict(), "recipe": asdict(recipe), "steps": steps}
-        record |= {"packages": data.corpus.packages, "train_tokens": data.train.numel()}
-        record |= {"seconds": history.seconds, "cpu_seconds": history.cpu_seconds}
-        record |= {"heldout_tokens": data.heldout.numel(), "unigram_loss": plateau}
-        record |= {"scores": history.scores}
+        record = {
+            "config": config.to_dict(),
+            "recipe": asdict(recipe),
+            "software": software(),
+            "packages": data.corpus.packages,
+            "package_words": words,
+            "weights": sum(weight.numel() for weight in model.parameters()),
+            "length": asked.length,
+            "steps": steps,
+            "train_tokens": data.train.numel(),
+            "heldout_tokens": data.heldout.numel(),
+            "unigram_loss": plateau,
+            "seconds": history.seconds,
+            "cpu_seconds": history.cpu_seconds,
+            "scores": history.scores,
+        }
         (folder / "history.json").write_text(json.dumps(record, indent=1) + "\n", "utf-8")
+        (folder / "README.md").write_text(model_card(record), "utf-8")
         loss_curve(history.scores, plateau).savefig(folder / "curve.png", dpi=150)
 
     pretrain(

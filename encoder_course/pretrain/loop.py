@@ -58,14 +58,15 @@ def pretrain(
     `heldout` rows are scored every `evaluate_every` steps (default: ten times in all) and at the
     end; `on_score` is then called with the history. With `folder`, the state is saved there every
     `save_every` steps, and a run that finds a state there goes on from it: killed and resumed, the
-    curve is that of an undisturbed run. `stop_after` ends the run early without changing the
+    curve is that of an undisturbed run. A resumed run may be given more or fewer `steps`: the
+    schedule then leads to the new end. `stop_after` ends the run early without changing the
     schedule. ValueError when the folder holds the state of a run with other settings.
     """
     from accelerate import Accelerator
 
     accelerator = Accelerator(cpu=next(model.parameters()).is_cpu)
     trained, *optimizers = accelerator.prepare(model, *make_optimizers(model, recipe))
-    plan = {"recipe": asdict(recipe), "model": model.config.to_dict(), "steps": steps}
+    plan = {"recipe": asdict(recipe), "model": model.config.to_dict()}
     plan |= {"rows": list(rows.shape), "vocabulary": vocab.size}
     history = History()
     if folder is not None:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def loss_curve(scores: Sequence[Mapping[str, float]], plateau: float | None = None) -> Figure:
+def loss_curve(scores: Sequence[Mapping[str, float | int]], plateau: float | None = None) -> Figure:
     """Draw the held-out loss, in nats, against the training tokens, in millions.
 
     `scores` are those of a `History`; `plateau` is the loss of knowing only token frequencies.
