@@ -150,7 +150,7 @@ def grouped_bars(
             look = dict(color="white", edgecolor=colour, hatch="////", linewidth=1)
             axes.barh(y, part, left=row[name] - part, height=0.86, **look)
             said = f"{name}: {row[name]:.3g}"
-            said += f", of these {part:.3g} {hatched_name}" if part >= 0.05 else ""
+            said += f", of these {part:.2g} {hatched_name}" if part >= 0.05 else ""
             place = dict(xytext=(5, 0), textcoords="offset points", va="center", fontsize=9)
             axes.annotate(said, (row[name], y), **place)
             y += 1
