@@ -40,7 +40,7 @@ documents of one object in twenty were held out. Most of the text comes from: {l
 {mask_rate:.0%} were masked. Muon (peak {muon_learning_rate}) on the blocks' matrices and AdamW
 (peak {learning_rate}) on the rest, embeddings started from counted word vectors, the learning rate
 raised over {warmup:.0%} of the steps, then lowered in a line to zero. {cpu_minutes:.0f} processor
-minutes. Software: {software}.
+minutes. Software: {software}.{notes}
 
 ## Results on held-out documents
 
@@ -66,7 +66,8 @@ knows only token frequencies has a loss of {unigram_loss:.2f}.
 def model_card(record: Mapping[str, Any], name: str = "The course encoder") -> str:
     """Fill in the card from the record that `python -m encoder_course pretrain` keeps.
 
-    `record` is the content of ``history.json``; a KeyError names what it lacks.
+    `record` is the content of ``history.json``; a KeyError names what it lacks. What a person has
+    to add about the run stands in its ``notes``, a list of sentences.
     """
     scores = record["scores"]
     every = max(1, len(scores) // 8)
@@ -86,6 +87,7 @@ def model_card(record: Mapping[str, Any], name: str = "The course encoder") -> s
         epochs=tokens / record["train_tokens"],
         package_count=len(record["packages"]),
         largest=", ".join(f"{package} {record['packages'][package]}" for package, _ in largest),
+        notes="".join(f"\n\n{note}" for note in record.get("notes", [])),
         cpu_minutes=record["cpu_seconds"] / 60,
         software=", ".join(f"{library} {number}" for library, number in record["software"].items()),
         **{key: record[key] for key in ("length", "steps", "train_tokens", "heldout_tokens")},
