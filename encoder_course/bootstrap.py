@@ -240,6 +240,8 @@ def notebooks(options):
     if not any(ROOT.glob("notebooks/*.ipynb")):
         say("there are no notebooks to run")
         return 0
+    # Two notebooks at once would otherwise both read the documentation into the corpus.
+    run(PYTHON, "-m", "encoder_course", "docs", env=QUIET)
     nbval = "-n 2 --dist loadfile -p no:cacheprovider --nbval --nbval-current-env".split()
     sanitize = ["--nbval-sanitize-with", "tests/nbval_sanitize.cfg"]
     command = (PYTHON, "-m", "pytest", *nbval, *sanitize, "notebooks")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from encoder_course.data import reading
+from encoder_course.data import command, reading
 from encoder_course.data.clean import clean
 from encoder_course.data.corpus import Corpus, Document, Entry, Report
 from encoder_course.data.duplicates import _signatures, duplicates
@@ -443,3 +443,11 @@ def test_standard_library_in_english(monkeypatch, harvest):
     assert objects["textwrap.dedent"]["summary"].text.startswith("Remove any common leading white")
     assert any(d.kind == "topic" and d.name.endswith("the-if-statement") for d in corpus)
     assert not [t for t in corpus.texts() if "``" in t or "://" in t or "\ud800" in t]
+
+
+def test_the_command_says_what_was_found_and_what_was_left_out(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("ENCODER_COURSE_CACHE", str(tmp_path))
+    assert command.main(["--packages", "tqdm", "no_such_package_here"]) == 0
+    out = capsys.readouterr().out
+    assert " documents of 1 packages" in out and " tqdm " in out
+    assert "1 left out: missing package" in out
