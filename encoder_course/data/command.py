@@ -16,7 +16,9 @@ def main(arguments: list[str] | None = None) -> int:
     asked = options.parse_args(arguments)
     corpus = python_docs(asked.packages, refresh=asked.refresh)
     report = corpus.report
-    print(f"{len(corpus):,} documents of {len(corpus.packages)} packages, from {report.files:,} files")
+    print(
+        f"{len(corpus):,} documents of {len(corpus.packages)} packages, from {report.files:,} files"
+    )
     documents = Counter(document.package for document in corpus)
     for package, count in documents.most_common(10):
         print(f"{count:>9,} {package} {corpus.packages[package]}")
