@@ -11,7 +11,7 @@ FILES = {
         from ._scales import Scale, weigh, weigh as measure
         from os.path import join
 
-        __all__ = ["Scale", "weigh", "measure", "lost", "_hidden"]
+        __all__ = ["_hidden", "lost", "measure", "weigh", "Scale"]
 
         def _hidden():
             "Nobody should read this text."

@@ -111,15 +111,18 @@ def _find(place: str) -> Any:
 def _of_module(module: ModuleType) -> Iterator[tuple[str, Any]]:
     """Public functions and classes; without `__all__`, those that were not imported into it."""
     declared = getattr(module, "__all__", None)
-    for name in list(vars(module)) if declared is None else declared:
-        value = vars(module).get(name)
+    for name, value in list(vars(module).items()):  # the order of `__all__` may come from a set
         if not callable(value) or name.startswith("_"):
             continue
-        home = getattr(value, "__module__", None) or module.__name__
-        own = home == module.__name__ or home.startswith(f"{module.__name__}.")
-        compiled = any(part.startswith("_") for part in home.split("."))
-        if declared is not None or own or compiled or module.__name__ == "builtins":
+        if name in declared if declared is not None else _is_at_home(value, module.__name__):
             yield name, value
+
+
+def _is_at_home(value: Any, module: str) -> bool:
+    """Whether an object was made for this module: in it, below it, or in a compiled half of it."""
+    home = getattr(value, "__module__", None) or module
+    compiled = any(part.startswith("_") for part in home.split("."))
+    return compiled or f"{home}.".startswith(f"{module}.") or module == "builtins"
 
 
 def _of_class(owner: Any) -> Iterator[tuple[str, Any]]:
