@@ -37,8 +37,7 @@ def tokenize_rows(
     """Tokenize documents and pack them into full rows of `length` tokens."""
     rows: list[list[int]] = []
     for start in track(range(0, len(texts), 1024), "tokenize", progress):
-        encoded = tokenizer.encode_batch(list(texts[start : start + 1024]), special=False)
-        rows.extend(item.ids for item in encoded)
+        rows.extend(tokenizer.ids(texts[start : start + 1024], special=False))
     return chunks(rows, length, tokenizer.cls_id, tokenizer.sep_id)
 
 
