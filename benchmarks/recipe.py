@@ -49,7 +49,8 @@ class HuggingFacePeer(nn.Module):
         settings = dict(vocab_size=config.vocab_size, hidden_size=config.dim)
         settings |= dict(num_hidden_layers=config.layers, num_attention_heads=config.heads)
         settings |= dict(intermediate_size=config.ff_dim, max_position_embeddings=config.max_len)
-        settings |= dict(pad_token_id=0, cls_token_id=2, sep_token_id=3, attn_implementation="sdpa")
+        settings |= dict(pad_token_id=0, bos_token_id=2, cls_token_id=2, eos_token_id=3)
+        settings |= dict(sep_token_id=3, attn_implementation="sdpa")
         self.model = ModernBertForMaskedLM(ModernBertConfig(**settings, sparse_prediction=True))
 
     def forward(self, ids, keep=None, labels=None):
