@@ -103,12 +103,13 @@ def test_places_that_are_not_there_are_left_out(package):
     assert help_texts(places) == []
 
 
-def test_compiled_objects_have_their_texts():
+def test_compiled_objects_have_their_texts(monkeypatch):
+    monkeypatch.setattr("builtins.display", first_paragraph, raising=False)  # as IPython does
     found = {d.name: d.text for d in help_texts({"python": ["builtins", "math", "builtins.str"]})}
     assert found["len"] == "Return the number of items in a container."
     assert found["math.sqrt"] == "Return the square root of x."
     assert found["str.upper"] == "Return a copy of the string converted to uppercase."
-    assert "open" in found and "builtins.len" not in found
+    assert "open" in found and not {"builtins.len", "display"} & set(found)
 
 
 @pytest.mark.parametrize(

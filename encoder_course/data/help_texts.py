@@ -122,7 +122,8 @@ def _is_at_home(value: Any, module: str) -> bool:
     """Whether an object was made for this module: in it, below it, or in a compiled half of it."""
     home = getattr(value, "__module__", None) or module
     compiled = any(part.startswith("_") for part in home.split("."))
-    return compiled or f"{home}.".startswith(f"{module}.") or module == "builtins"
+    made_public = (home, module) == ("io", "builtins")  # `open`
+    return compiled or made_public or f"{home}.".startswith(f"{module}.")
 
 
 def _of_class(owner: Any) -> Iterator[tuple[str, Any]]:
