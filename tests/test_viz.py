@@ -144,6 +144,11 @@ def test_heatmap_draws_its_numbers():
     assert axes.get_title(loc="left") == "Weights" and axes.images[0].get_clim()[0] == 0
 
 
+def test_heatmap_writes_no_minus_before_a_zero():
+    words = [t.get_text() for t in viz.heatmap([[-0.001, -0.01, 0.004]]).axes[0].texts]
+    assert words == ["0.00", "-0.01", "0.00"]
+
+
 def test_signed_heatmap_has_its_zero_in_the_middle():
     matrix = np.array([[-1.0, 3.0]])
     fig = viz.heatmap(matrix, signed=True)

@@ -86,7 +86,7 @@ def heatmap(
         for (i, j), value in np.ndenumerate(numbers):
             if np.isfinite(value):
                 ink = text_on(picture.to_rgba(value))
-                shown = f"{value:.{digits}f}"
+                shown = f"{round(value, digits) + 0.0:.{digits}f}"  # never -0.00
                 axes.text(j, i, shown, ha="center", va="center", color=ink, fontsize=8.5)
     return axes.figure
 
