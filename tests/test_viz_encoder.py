@@ -68,7 +68,7 @@ def test_budget_needs_the_same_parts():
 
 ROWS = {
     "right": [0.0, 2e-15, 3e-15],
-    "segments forgotten": [2.0, 1.0, 1.5],
+    "segments forgotten": [22.0, 1.0, 1.5],
     "wrong second layer": [1e-16, 2e-15, 0.4],
 }
 
@@ -80,7 +80,7 @@ def test_difference_map_frames_the_first_layer_that_differs():
     assert centres == [pytest.approx((0, 1)), pytest.approx((2, 2))]
     assert axes.images[0].get_array()[1, 2] == pytest.approx(np.log10(1.5))
     words = [t.get_text() for t in axes.texts]
-    assert words[:3] == ["0", "2e-15", "3e-15"] and words[8] == "4e-1"
+    assert words[:5] == ["0", "2e-15", "3e-15", "22", "1.0"] and words[8] == "0.4"
 
 
 def test_difference_map_needs_a_number_for_each_column():

@@ -33,6 +33,7 @@ def hull(
     clouds: `{name: points (M, 2)}`, such as what a layer makes of the named points.
     Raises ValueError where there is not one label per point.
     """
+    from matplotlib.patheffects import Normal, Stroke
     from scipy.spatial import ConvexHull
 
     places = np.asarray(corners, dtype=float)
@@ -44,14 +45,16 @@ def hull(
     axes.fill(*edge.T, facecolor="#EEEEEE", edgecolor="#8A8A8A", lw=1, zorder=0)
     colours = class_colours(len(clouds) + 1)
     for position, (name, points) in enumerate(clouds.items(), start=1):
-        look = dict(s=16, color=colours[position], marker=MARKERS[position], alpha=0.75)
+        look = dict(s=9, color=colours[position], marker=MARKERS[position], alpha=0.4)
         axes.scatter(*np.asarray(points, dtype=float).T, label=name, linewidths=0, **look)
     axes.scatter(*places.T, s=52, color=colours[0], marker=MARKERS[0], zorder=3)
     axes.set(title=title, xlabel="first number", ylabel="second number")
     axes.margins(0.12)
     # Above the axes: no point can lie under the names of the clouds.
     axes.figure.legend(loc="outside upper right", ncols=len(clouds), markerscale=1.6)
-    name_points(axes, places, labels, [colours[0]] * len(places), size=10.0)
+    halo = [Stroke(linewidth=3, foreground="white"), Normal()]  # names stay readable on a cloud
+    for text in name_points(axes, places, labels, [colours[0]] * len(places), size=11.0):
+        text.set(path_effects=halo, weight="bold")
     return axes.figure
 
 
@@ -113,8 +116,7 @@ def difference_map(
     picture = axes.imshow(powers, cmap=colormaps[AMOUNTS], **look)
     for (row, column), power in np.ndenumerate(powers):
         ink = text_on(picture.to_rgba(power))
-        exact = list(rows.values())[row][column]
-        shown = f"{exact:.0e}".replace("e-0", "e-").replace("e+0", "e+") if exact else "0"
+        shown = _short(list(rows.values())[row][column])
         axes.text(column, row, shown, ha="center", va="center", color=ink, fontsize=9)
     for row, differences in enumerate(numbers):
         found = np.flatnonzero(differences > _ROUNDING)
@@ -130,3 +132,10 @@ def difference_map(
     bar.set_ticks([-16, -12, -8, -4, 0], labels=["1e-16", "1e-12", "1e-8", "1e-4", "1"])
     bar.outline.set_visible(False)
     return fig
+
+
+def _short(number: float) -> str:
+    """A number in few letters: 12, 2.4, 3e-5, 0."""
+    if number >= 0.095 or not number:
+        return f"{number:.1f}" if 0 < number < 9.95 else f"{number:.0f}"
+    return f"{number:.0e}".replace("e-0", "e-")
