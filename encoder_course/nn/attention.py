@@ -13,8 +13,8 @@ from torch.nn import functional as F
 
 from encoder_course.nn.positions import rotate
 
-# Rows up to this long are faster with two plain matrix products than with PyTorch's fused kernel
-# on a CPU (see benchmarks/README.md).
+# Up to this length a row takes the readable form: in bfloat16 it beats PyTorch's fused kernel on a
+# CPU, in training several times over; in float32 it costs up to a quarter (benchmarks/README.md).
 EXPLICIT_UP_TO = 256  # tokens
 
 
