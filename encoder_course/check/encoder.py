@@ -412,8 +412,8 @@ diagnosis = Exercise(
         ),
         Misconception(
             "one too far",
-            "the part is right and the layer is not: a state that differs belongs to the layer"
-            " that made it",
+            "the part is right and the layer comes too late: ask where the differences begin, and"
+            " not where they are largest",
             (BROKEN_LAYER + 1, "attention"),
         ),
         Misconception(
