@@ -48,21 +48,27 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; killed and called again with the same options, it goes on."""
+    from accelerate import PartialState
+
     asked = parser().parse_args(arguments)
     if asked.threads:
         torch.set_num_threads(asked.threads)
     folder: Path = asked.folder
-    kept = asked.tokenizer or folder / "tokenizer.json"
-    data = prepare(
-        asked.length,
-        asked.packages,
-        Tokenizer.load(kept) if kept.exists() else None,
-        asked.heldout_rows,
-        seed=asked.seed,
-        progress=not asked.quiet,
-    )
-    folder.mkdir(parents=True, exist_ok=True)
-    data.tokenizer.save(folder / "tokenizer.json")
+    device = default_device()
+    state = PartialState(cpu=device.type == "cpu")
+    with state.main_process_first():  # the others find its corpus and its tokenizer
+        folder.mkdir(parents=True, exist_ok=True)
+        kept = asked.tokenizer or folder / "tokenizer.json"
+        data = prepare(
+            asked.length,
+            asked.packages,
+            Tokenizer.load(kept) if kept.exists() else None,
+            asked.heldout_rows,
+            seed=asked.seed,
+            progress=not asked.quiet,
+        )
+        if state.is_main_process:
+            data.tokenizer.save(folder / "tokenizer.json")
 
     recipe = Recipe.course(seed=asked.seed, bf16=asked.bf16)
     if asked.batch_rows:
@@ -70,7 +76,7 @@ def main(arguments: list[str] | None = None) -> int:
     size = {name: getattr(asked, name) for name in ("layers", "dim") if getattr(asked, name)}
     config = EncoderConfig.course(vocab_size=data.vocab.size, **size)
     steps = count_steps(asked.tokens, recipe.batch_rows, asked.length)
-    model = new_model(config, recipe, data).to(default_device())
+    model = new_model(config, recipe, data).to(device)
     words = Counter()
     for document in data.corpus:
         words[document.package] += len(document.text.split())
@@ -117,6 +123,7 @@ def main(arguments: list[str] | None = None) -> int:
         on_score=report,
         progress=not asked.quiet,
     )
-    save_checkpoint(folder, model, data.tokenizer)
-    print(f"saved in {folder}")
+    if state.is_main_process:
+        save_checkpoint(folder, model, data.tokenizer)
+        print(f"saved in {folder}")
     return 0

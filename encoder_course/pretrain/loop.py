@@ -56,11 +56,11 @@ def pretrain(
     """Train `model` in place for `steps` steps of `recipe` and return what happened.
 
     `heldout` rows are scored every `evaluate_every` steps (default: ten times in all) and at the
-    end; `on_score` is then called with the history. With `folder`, the state is saved there every
-    `save_every` steps, and a run that finds a state there goes on from it: killed and resumed, the
-    curve is that of an undisturbed run. A resumed run may be given more or fewer `steps`: the
-    schedule then leads to the new end. `stop_after` ends the run early without changing the
-    schedule. ValueError when the folder holds the state of a run with other settings.
+    end; the main process then calls `on_score` with the history. With `folder`, the state is saved
+    there every `save_every` steps, and a run that finds a state there goes on from it: killed and
+    resumed, the curve is that of an undisturbed run. A resumed run may be given more or fewer
+    `steps`: the schedule then leads to the new end. `stop_after` ends the run early without
+    changing the schedule. ValueError when the folder holds the state of a run with other settings.
     """
     from accelerate import Accelerator
 
@@ -91,7 +91,7 @@ def pretrain(
             score = asdict(evaluate(model, heldout, vocab))
             times = {"seconds": history.seconds, "cpu_seconds": history.cpu_seconds}
             history.scores.append({"step": done, "tokens": tokens, **times, **score})
-            if on_score is not None:
+            if on_score is not None and accelerator.is_main_process:
                 on_score(history)
         if folder is not None and (done % save_every == 0 or done == last):
             if accelerator.is_main_process:
