@@ -9,14 +9,15 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from encoder_course.check.base import Exercise, Misconception
+from encoder_course.text.masking import NOT_ASKED
 
-MASK, IGNORED = 4, -100
+MASK = 4  # the id of [MASK]
 
 
 def _mask(ids: Tensor, chosen: Tensor, draw: Tensor, random_ids: Tensor) -> tuple[Tensor, Tensor]:
     inputs = ids.masked_fill(chosen & (draw < 0.8), MASK)
     inputs = torch.where(chosen & (draw >= 0.8) & (draw < 0.9), random_ids, inputs)
-    return inputs, ids.masked_fill(~chosen, IGNORED)
+    return inputs, ids.masked_fill(~chosen, NOT_ASKED)
 
 
 def _labels_everywhere(ids, chosen, draw, random_ids):
@@ -25,33 +26,33 @@ def _labels_everywhere(ids, chosen, draw, random_ids):
 
 def _labels_of_inputs(ids, chosen, draw, random_ids):
     inputs, _ = _mask(ids, chosen, draw, random_ids)
-    return inputs, inputs.masked_fill(~chosen, IGNORED)
+    return inputs, inputs.masked_fill(~chosen, NOT_ASKED)
 
 
 def _labels_where_changed(ids, chosen, draw, random_ids):
     inputs, _ = _mask(ids, chosen, draw, random_ids)
-    return inputs, ids.masked_fill(inputs == ids, IGNORED)
+    return inputs, ids.masked_fill(inputs == ids, NOT_ASKED)
 
 
 def _always_mask(ids, chosen, draw, random_ids):
-    return ids.masked_fill(chosen, MASK), ids.masked_fill(~chosen, IGNORED)
+    return ids.masked_fill(chosen, MASK), ids.masked_fill(~chosen, NOT_ASKED)
 
 
 def _mask_not_chosen(ids, chosen, draw, random_ids):
     every = torch.ones_like(chosen)
-    return _mask(ids, every, draw, random_ids)[0], ids.masked_fill(~chosen, IGNORED)
+    return _mask(ids, every, draw, random_ids)[0], ids.masked_fill(~chosen, NOT_ASKED)
 
 
 def _share_of_the_rest(ids, chosen, draw, random_ids):
     inputs = ids.masked_fill(chosen & (draw < 0.8), MASK)
     inputs = torch.where(chosen & (draw >= 0.8) & (draw < 0.82), random_ids, inputs)
-    return inputs, ids.masked_fill(~chosen, IGNORED)
+    return inputs, ids.masked_fill(~chosen, NOT_ASKED)
 
 
 def _never_keep(ids, chosen, draw, random_ids):
     inputs = ids.masked_fill(chosen & (draw < 0.8), MASK)
     return torch.where(chosen & (draw >= 0.8), random_ids, inputs), ids.masked_fill(
-        ~chosen, IGNORED
+        ~chosen, NOT_ASKED
     )
 
 
@@ -122,12 +123,12 @@ mask = Exercise(
 
 
 def _loss(logits: Tensor, labels: Tensor) -> Tensor:
-    asked = labels != IGNORED
+    asked = labels != NOT_ASKED
     return F.cross_entropy(logits[asked], labels[asked])
 
 
 def _loss_over_all(logits, labels):
-    asked = labels != IGNORED
+    asked = labels != NOT_ASKED
     return F.cross_entropy(logits[asked], labels[asked], reduction="sum") / labels.numel()
 
 
@@ -142,7 +143,7 @@ def _loss_row_means(logits, labels):
 
 
 def _loss_sum(logits, labels):
-    asked = labels != IGNORED
+    asked = labels != NOT_ASKED
     return F.cross_entropy(logits[asked], labels[asked], reduction="sum")
 
 
@@ -151,7 +152,7 @@ def _loss_bits(logits, labels):
 
 
 def _loss_probability(logits, labels):
-    asked = labels != IGNORED
+    asked = labels != NOT_ASKED
     chances = logits[asked].softmax(-1).gather(-1, labels[asked][:, None])
     return 1 - chances.mean()
 
