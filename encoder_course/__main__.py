@@ -29,6 +29,7 @@ COMMANDS = {
     "doctor": ("encoder_course.doctor", "main", "what is here, what is missing, what brings it"),
     "docs": (__name__, "docs", "read the installed documentation into the corpus"),
     "pretrain": ("encoder_course.pretrain.command", "main", "pretrain the course encoder"),
+    "grade": ("encoder_course.grade.command", "main", "hand out, collect and grade the labs"),
     "notebooks": ("encoder_course.notebooks", "main", "execute and normalise the notebooks"),
 }
 

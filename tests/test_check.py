@@ -13,7 +13,7 @@ import torch
 
 from encoder_course import check
 from encoder_course.check import base
-from encoder_course.check.base import STOPPED, Exercise, Misconception, Verdict
+from encoder_course.check.base import STOPPED, Exercise, Misconception, NotYet, Verdict
 from encoder_course.check.evidence import Stopped, difference, plain
 from encoder_course.check.running import NOTHING_YET
 
@@ -37,7 +37,7 @@ def faults(exercise: Exercise, right: list) -> list[str]:
     stub = ... if exercise.expects_value else unwritten
     if not exercise.judge(exercise.probe(stub)).message.startswith("Nothing there yet"):
         found.append("the stub is not recognised")
-    seen = {"the reference": exercise.expected}
+    seen = {"the reference": exercise.expected()}
     for idea in exercise.misconceptions:
         verdict = exercise.judge(exercise.probe(idea.wrong))
         if verdict != Verdict(False, idea.message, idea.name):
@@ -48,6 +48,24 @@ def faults(exercise: Exercise, right: list) -> list[str]:
     for one, other in combinations(seen, 2):
         if difference(seen[one], seen[other], exercise.tolerance) is None:
             found.append(f"{one} and {other} cannot be told apart")
+    return found + [fault for seed in (1, 2) for fault in hidden_faults(exercise, right, seed)]
+
+
+def hidden_faults(exercise: Exercise, right: list, seed: int) -> list[str]:
+    """Whatever is wrong with the cases that a seed draws."""
+    if exercise.hidden is None:
+        return []
+    found = []
+    if difference(exercise.expected(seed), exercise.probe(exercise.reference, seed)) is not None:
+        found.append(f"seed {seed} draws other cases each time")
+    for position, answer in enumerate(right):
+        verdict = exercise.judge(exercise.probe(answer, seed), seed)
+        if not verdict.passed:
+            found.append(f"right answer {position} fails for seed {seed}: {verdict.message}")
+    for idea in exercise.misconceptions:
+        verdict = exercise.judge(exercise.probe(idea.wrong, seed), seed)
+        if verdict.passed or (seed == 1 and verdict.misconception != idea.name):
+            found.append(f"{idea.name} is told for seed {seed}: {verdict.message}")
     return found
 
 
@@ -130,6 +148,56 @@ def test_unsound_toys_are_found_out():
     assert any("cannot be told" in f for f in faults(code(misconceptions=(columns, twin)), RIGHT))
     assert any("right is told" in f for f in faults(code(misconceptions=(right,)), RIGHT))
     assert any("away" in f for f in faults(code(misconceptions=(spoiler,)), RIGHT))
+
+
+def draw(seed):
+    return {"rows": (torch.randn(3, 4, generator=torch.Generator().manual_seed(seed)),)}
+
+
+def test_hidden_cases_are_drawn_from_the_seed():
+    exercise = code(hidden=draw)
+    assert faults(exercise, RIGHT) == []
+
+    def learnt_by_heart(scores):
+        return long_way(scores) if scores.shape == (2, 2) else scores
+
+    exercise.require(learnt_by_heart)
+    with pytest.raises(NotYet, match="not shown"):
+        exercise.require(learnt_by_heart, hidden=7)
+    verdict = exercise.judge(exercise.probe(lambda scores: scores.softmax(0), 7), 7)
+    assert verdict.misconception == "columns"
+    assert not exercise.judge(exercise.probe(long_way, 7), 8).passed
+    with pytest.raises(ValueError, match="no hidden cases"):
+        code().probe(long_way, 7)
+    with pytest.raises(ValueError, match="asks for a value"):
+        value(hidden=draw)
+
+
+def test_hidden_observations_take_the_seed():
+    def seen(answer, seed=0):
+        return {"row": check.call(answer, torch.arange(3.0) * (seed + 1))}
+
+    exercise = code(cases=None, observe=seen, hidden=seen)
+    assert exercise.judge(exercise.probe(lambda x: x.softmax(-1), 3), 3).passed
+    assert not exercise.judge(exercise.probe(lambda x: x.softmax(-1)), 3).passed
+
+
+def test_unsound_hidden_cases_are_found_out():
+    restless = iter(range(100))
+    assert any("each time" in f for f in faults(code(hidden=lambda _: draw(next(restless))), RIGHT))
+    blind = code(hidden=lambda seed: {"rows": (torch.ones(3, 3) * seed,)})
+    assert any("is told for seed 1" in f for f in faults(blind, RIGHT))
+
+
+def test_require_stops_a_lab_with_one_line(capsys):
+    code().require(long_way)
+    assert capsys.readouterr().out == "✓ 3.2 weights: right on 1 input\n"
+    code(hidden=draw).require(long_way, hidden=7)
+    shown = "✓ 3.2 weights: right on 1 input that is not shown\n"
+    assert capsys.readouterr().out == shown
+    with pytest.raises(NotYet) as stop:
+        code().require(unwritten)
+    assert stop.value._render_traceback_() == [f"✗ 3.2 weights: {NOTHING_YET}"]
 
 
 def test_call_prints_one_line_and_shows_nothing_else(capsys):
@@ -380,6 +448,8 @@ def test_registry_finds_what_is_there(course):
     before = set(check.all_exercises())
     course("zz_toy", "98.10", "98.9")
     assert [n for n in check.all_exercises() if n not in before] == ["98.9", "98.10"]
+    course("aa_lab", "lab98.1")
+    assert list(check.all_exercises())[-1] == "lab98.1"
     assert check.zz_toy.e98_9.number == "98.9" and "zz_toy" in dir(check)
 
 

@@ -1,4 +1,4 @@
-"""Checks of the exercises, one module for each notebook: `check.attention.scores(my_scores)`."""
+"""Checks of the exercises, a module for each notebook or lab: `check.attention.scores(mine)`."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ import importlib
 import pkgutil
 from types import ModuleType
 
-from encoder_course.check.base import Exercise, Misconception, Verdict
+from encoder_course.check.base import Exercise, Misconception, NotYet, Verdict
 from encoder_course.check.running import call
 
 __all__ = [
     "Exercise",
     "Misconception",
+    "NotYet",
     "Verdict",
     "all_exercises",
     "call",
@@ -28,7 +29,7 @@ def modules() -> list[str]:
 
 
 def all_exercises() -> dict[str, Exercise]:
-    """Return every exercise of the course by its number, in the order of the notebooks.
+    """Return every exercise of the course by its number: those of notebooks, then of labs.
 
     Raises ValueError where two exercises carry the same number.
     """
@@ -39,13 +40,19 @@ def all_exercises() -> dict[str, Exercise]:
                 taken, title = found[exercise.number].title, exercise.title
                 raise ValueError(f"{taken!r} and {title!r} are both numbered {exercise.number}")
             found[exercise.number] = exercise
-    return dict(sorted(found.items(), key=lambda item: [int(n) for n in item[0].split(".")]))
+    return {number: found[number] for number in sorted(found, key=_place)}
 
 
 def exercises_of(module: str) -> list[Exercise]:
     """Return the exercises of one module, such as "attention", in the order of its source."""
     contents = vars(importlib.import_module(f"{__name__}.{module}")).values()
     return [value for value in contents if isinstance(value, Exercise)]
+
+
+def _place(number: str) -> tuple[bool, int, str, int]:
+    """Where an exercise stands: 3.10 after 3.9, and labs by name after all notebooks."""
+    part, _, exercise = number.partition(".")
+    return not part.isdecimal(), int(part) if part.isdecimal() else 0, part, int(exercise)
 
 
 def __getattr__(name: str) -> ModuleType:
