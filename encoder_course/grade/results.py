@@ -33,7 +33,7 @@ class Result:
     status: "graded"; "repaired" where the notebook was mended first; "timeout" or "crashed" where
         something had to be left out (`problems` says what; the rest is graded); "unreadable".
     manual: grade ids of the cells that wait for a human's points.
-    repairs, flags, problems: sentences: what was mended, what a human should look at, what happened.
+    repairs, flags, problems: sentences on what was mended, what to look at, what happened.
     seconds, megabytes: wall time and peak resident memory of the student's code.
     submission, master: SHA-256 of the two files that this result follows from.
     isolation: what stood between the student's code and the machine.
