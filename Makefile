@@ -3,7 +3,7 @@ PYTHON ?= python3
 RUN = @$(PYTHON) encoder_course/bootstrap.py
 OPTIONS = $(if $(TORCH),--torch $(TORCH)) $(if $(LATEST),--latest)
 
-.PHONY: help course test setup lint unit notebooks doctor format bench clean
+.PHONY: help course test setup lint unit notebooks doctor format labs bench clean
 
 help:      ; $(RUN) --help
 course:    ; $(RUN) course $(OPTIONS)
@@ -14,5 +14,6 @@ unit:      ; $(RUN) unit $(OPTIONS)
 notebooks: ; $(RUN) notebooks $(OPTIONS)
 doctor:    ; $(RUN) doctor $(OPTIONS)
 format:    ; $(RUN) format $(OPTIONS)
+labs:      ; $(RUN) labs $(OPTIONS)
 bench:     ; $(RUN) bench $(OPTIONS)
 clean:     ; $(RUN) clean

@@ -235,7 +235,7 @@ def unit(options):
 
 
 def notebooks(options):
-    """Run every notebook again, offline, and compare each output with the committed one."""
+    """Run every notebook and solution again, offline, and compare their outputs."""
     setup("test", options.torch, options.latest)
     if not any(ROOT.glob("notebooks/*.ipynb")):
         say("there are no notebooks to run")
@@ -244,7 +244,7 @@ def notebooks(options):
     run(PYTHON, "-m", "encoder_course", "docs", env=QUIET)
     nbval = "-n 2 --dist loadfile -p no:cacheprovider --nbval --nbval-current-env".split()
     sanitize = ["--nbval-sanitize-with", "tests/nbval_sanitize.cfg"]
-    command = (PYTHON, "-m", "pytest", *nbval, *sanitize, "notebooks")
+    command = (PYTHON, "-m", "pytest", *nbval, *sanitize, "notebooks", "solutions")
     return run(*command, env=for_notebooks(), check=False)
 
 
@@ -255,6 +255,12 @@ def for_notebooks():
     """
     path = os.pathsep.join(filter(None, [str(NO_NETWORK), os.environ.get("PYTHONPATH")]))
     return {**QUIET, "PYTHONPATH": path, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+
+
+def labs(options):
+    """Make the labs that students get from their solutions."""
+    setup("test", options.torch, options.latest)
+    return run(PYTHON, "-m", "encoder_course", "grade", "release", "--repository", check=False)
 
 
 def bench(options):
@@ -297,6 +303,7 @@ TASKS = {
     "notebooks": notebooks,
     "doctor": doctor,
     "format": format_all,
+    "labs": labs,
     "bench": bench,
     "clean": clean,
 }
