@@ -16,7 +16,7 @@ class Limits:
     probe_seconds: float | int = 10  # one test cell
     total_seconds: float | int = 300  # all attempts at one submission together
     megabytes: int = 2048  # memory, on top of what Python and torch take themselves
-    processes: int = 64
+    processes: int = 32
     disk_megabytes: int = 64  # of the submission's own working directory
     attempts: int = 4  # runs from the start, each without the cells that broke the ones before
 

@@ -20,7 +20,7 @@ from encoder_course.grade.limits import Limits
 from encoder_course.grade.sandbox import SandboxError
 
 START_SECONDS = 60
-LAST_SECONDS = 5  # for a killed child to be gone
+LAST_SECONDS = 10  # for a killed child to be gone
 MEMORY_CHECK_SECONDS = 0.25
 MOST_BYTES = 128 * 2**20  # that one attempt may send
 
@@ -76,7 +76,7 @@ class Runner:
     def close(self) -> None:
         """End the zygote and all its children."""
         if self._process is not None:
-            for process in self._family():
+            for process in self.processes():
                 with contextlib.suppress(Exception):  # it may have gone by itself
                     process.kill()
             self._control.close()
@@ -112,6 +112,16 @@ class Runner:
                 outcome.evidence.setdefault(stop.step, [said] * len(steps[stop.step]["probes"]))
         outcome.seconds = time.monotonic() - started
         return outcome
+
+    def processes(self) -> list[Any]:
+        """The zygote with its walls, and what it has started: a submission's, while one runs."""
+        import psutil
+
+        try:
+            first = psutil.Process(self._process.pid)
+            return [*first.children(recursive=True), first]
+        except psutil.NoSuchProcess:
+            return []
 
     def _attempt(self, attempt: _Attempt) -> Stop | None:
         """Fork a child, talk with it until it ends, and make sure that nothing of it is left."""
@@ -182,7 +192,7 @@ class Runner:
                 self._control.settimeout(START_SECONDS)
                 with contextlib.suppress(OSError):
                     if self._control.recv(5) == b"ready":
-                        self._baseline = max(p.memory_info().rss for p in self._family())
+                        self._baseline = max(p.memory_info().rss for p in self.processes())
                         return self._control
                 errors.seek(0)
                 last = errors.read()[-500:].decode(errors="replace").strip().splitlines()
@@ -190,22 +200,12 @@ class Runner:
             raise SandboxError(f"no sandbox: {last[-1] if last else 'it does not start'}")
         return self._control
 
-    def _family(self) -> list[Any]:
-        """The zygote with its walls, and every process below."""
-        import psutil
-
-        try:
-            first = psutil.Process(self._process.pid)
-            return [*first.children(recursive=True), first]
-        except psutil.NoSuchProcess:
-            return []
-
     def _resident(self) -> int:
         """Bytes of memory that all processes of the zygote hold, shared pages counted each time."""
         import psutil
 
         total = 0
-        for process in self._family():
+        for process in self.processes():
             with contextlib.suppress(psutil.Error):  # it ended after it was listed
                 total += process.memory_info().rss
         return total
