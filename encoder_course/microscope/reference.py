@@ -130,12 +130,16 @@ class Encoder(nn.Module):
         keep: Bool[Tensor, "B T"],
         kinds: Int[Tensor, "B T"] | None = None,
     ) -> Float[Tensor, "B T D"]:
+        x = self.norm(self.embed(ids, kinds))
+        for block in self.blocks:
+            x = block(x, keep)
+        return x
+
+    def embed(self, ids: Tensor, kinds: Tensor | None) -> Float[Tensor, "B T D"]:
+        """The sum that the first norm reads; without `kinds`, all tokens are of kind 0."""
         x = self.token(ids)
         if self.rules.positions:
             x = x + self.position.weight[: ids.shape[1]]
         if self.rules.kinds:
             x = x + self.kind(torch.zeros_like(ids) if kinds is None else kinds)
-        x = self.norm(x)
-        for block in self.blocks:
-            x = block(x, keep)
         return x
