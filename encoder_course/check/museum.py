@@ -334,14 +334,11 @@ def _three(length: int) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def _future_is_unseen(implementation):
-    q, k, v = _three(5)
-    before = implementation(q, k, v)
-    for last in range(1, 5):
-        other = [x.clone() for x in (q, k, v)]
-        for x in other:
-            x[..., last:, :] += 1.0
-        assert_close(implementation(*other)[..., :last, :], before[..., :last, :])
-        assert not torch.allclose(implementation(*other)[..., last, :], before[..., last, :])
+    q, k, v = _three(4)
+    later = torch.tensor([0.0, 0.0, 1.0, 1.0])[:, None]
+    before, after = implementation(q, k, v), implementation(q + later, k + later, v + later)
+    assert torch.allclose(after[..., :2, :], before[..., :2, :], atol=1e-5)
+    assert (after[..., 2:, :] - before[..., 2:, :]).abs().amin() > 1e-3
 
 
 def _one_token(implementation):
@@ -486,7 +483,7 @@ test_replacement = _exhibit(
             "one share",
             "it counts one of three shares: in a variant the tokens that become [MASK] are right,"
             " and the others are not",
-            _within(60_000, 0.006, counted=1),
+            _within(100_000, 0.005, counted=1),
         ),
     ),
     spoilers=("0.005", "100_000", "100,000", "sqrt", "standard error"),
