@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import sys
 from collections.abc import Iterator
@@ -9,7 +10,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from encoder_course.grade.autograded import autograded, explained, result_in
 from encoder_course.grade.course import Course, Refused
+from encoder_course.grade.files import put
+from encoder_course.grade.intake import Unreadable, take_in
+from encoder_course.grade.master import Master
+from encoder_course.grade.results import Result
+
+NO_RESPONSE = "No response."  # nbgrader's own words for a cell that was left as released
 
 
 @contextmanager
@@ -42,4 +50,109 @@ def shown(url: str) -> str:
     try:
         return make_url(url).render_as_string(hide_password=True)
     except ArgumentError:
-        return "whose URL nobody can read"
+        return "whose URL makes no sense"
+
+
+@contextmanager
+def only_writer(course: Course) -> Iterator[None]:
+    """Keep every other process of this machine from writing the course's results meanwhile.
+
+    Raises Refused where another one does so already.
+    """
+    with (course.root / ".grading").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Refused(f"somebody is grading in {course.root} already: wait for it") from None
+        yield
+
+
+class GradebookWriter:
+    """Puts the results of one lab into the gradebook, and the notebooks that formgrader shows.
+
+    What a human gave is never touched: manual points, extra credit, comments. A human is asked to
+    look again where what the points were given for has changed.
+    """
+
+    def __init__(self, course: Course, master: Master, book: Any) -> None:
+        """Raises Refused where the lab has not been released into the gradebook."""
+        from nbgrader.api import MissingEntry
+
+        self.course, self.master, self.book = course, master, book
+        try:
+            notebook = book.find_notebook(master.lab, master.lab)
+        except MissingEntry:
+            raise Refused(
+                f"{master.lab} is not in the gradebook: release it first, with"
+                f" `python -m encoder_course grade release {master.lab}`"
+            ) from None
+        self.entered = {one.student.id for one in book.assignment_submissions(master.lab)}
+        points = {cell.name: cell.max_score for cell in notebook.grade_cells}
+        if points != self._points():
+            raise Refused(
+                f"the master of {master.lab} has changed since it was released: release it again"
+            )
+
+    def write(self, result: Result) -> bool:
+        """Enter a result; False where the gradebook has it already.
+
+        The notebook is written last: it is the mark that all of this result has been entered.
+        """
+        import nbformat
+
+        path = self.course.autograded(result.student, result.lab)
+        if result.student in self.entered and result_in(path) == result.sha256:
+            return False
+        notebook = autograded(self._cells(result), self.master, result)
+        before = explained(path)
+        now = {
+            cell.metadata.nbgrader.grade_id: cell.source
+            for cell in notebook.cells
+            if cell.cell_type == "markdown" and "nbgrader" in cell.metadata
+        }
+        self._enter(result, before, now)
+        put(path, nbformat.writes(notebook).encode())
+        self.entered.add(result.student)
+        return True
+
+    def _cells(self, result: Result) -> list[Any]:
+        path = self.course.submission(result.student, result.lab)
+        try:
+            return list(take_in(path, self.master).notebook["cells"])
+        except (Unreadable, OSError):
+            return []
+
+    def _points(self) -> dict[str, float | int]:
+        graded = [*self.master.tests.values(), *self.master.explains.values()]
+        return {cell.grade_id: cell.points for cell in graded}
+
+    def _enter(self, result: Result, before: dict[str, str], now: dict[str, str]) -> None:
+        lab, student = result.lab, result.student
+        self.book.update_or_create_student(student)
+        submission = self.book.update_or_create_submission(lab, student, **self._when(student))
+        notebook = next(one for one in submission.notebooks if one.name == lab)
+        earned = {one.grade_id: one.points for one in result.exercises}
+        released = {name: cell.released for name, cell in self.master.explains.items()}
+        silent = set()
+        for grade in notebook.grades:
+            by_hand = grade.manual_score is not None
+            if grade.name in released:
+                text = now.get(grade.name, "")
+                if result.status != "unreadable" and text.strip() in ("", released[grade.name]):
+                    silent.add(grade.name)
+                score = 0 if grade.name in silent else None
+                changed = before.get(grade.name) != text
+            else:
+                score = earned.get(grade.name, 0)
+                changed = grade.auto_score != score
+            asked = changed if by_hand else score is None
+            grade.needs_manual_grade = asked or (by_hand and grade.needs_manual_grade)
+            grade.auto_score = score
+        for comment in notebook.comments:
+            comment.auto_comment = NO_RESPONSE if comment.name in silent else None
+        notebook.flagged = bool(notebook.flagged or result.needs_human)
+        self.book.db.commit()
+
+    def _when(self, student: str) -> dict[str, str]:
+        path = self.course.submitted(student, self.master.lab) / "timestamp.txt"
+        return {"timestamp": path.read_text("utf-8").strip()} if path.is_file() else {}
