@@ -351,11 +351,8 @@ class _Unbiased(_MultiHead):
 
 
 class _OneHead(_MultiHead):
-    def __init__(self, dim, heads):
-        super().__init__(dim, 1)
-
-    def forward(self, x, keep):
-        return super().forward(x, keep if keep.dim() == 2 else keep[:, :1])
+    def mix(self, q, k, v, keep):
+        return attention(q[:, None], k[:, None], v[:, None], keep[:, :1])[0][:, 0]
 
 
 class _Reshaped(_MultiHead):
@@ -385,6 +382,7 @@ def _multi_head_seen(MultiHead: Callable, seed: int = _SHOWN) -> Mapping[str, An
     past = torch.ones(length, length, dtype=torch.bool).tril()
     each = torch.stack([past, past.T, past | past.T])  # (H, T, S)
     return {
+        "the number of heads": layer.heads,
         "the parameters": {name: list(p.shape) for name, p in layer.named_parameters()},
         "a batch with padding": call(layer, x, padding),
         "a row of padding only": call(layer, x, empty),

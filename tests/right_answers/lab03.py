@@ -54,7 +54,7 @@ class MultiHeadOfParts(nn.Module):
 class MultiHeadByLoop(nn.Module):
     def __init__(self, dim, heads):
         super().__init__()
-        self.width = dim // heads
+        self.heads, self.width = heads, dim // heads
         self.out = nn.Linear(dim, dim)
         self.value = nn.Linear(dim, dim)
         self.key = nn.Linear(dim, dim)
