@@ -18,6 +18,7 @@ MOST_BYTES = 32 * 2**20  # of one frame
 MOST_DEPTH = 20
 MOST_ITEMS = 200_000
 _LENGTH = struct.Struct("<II")  # of the JSON and of the tensors
+HEAD = _LENGTH.size
 
 
 class Malformed(ValueError):
@@ -42,12 +43,12 @@ def frame_length(head: bytes) -> int | None:
 
     Raises Malformed where that is more than MOST_BYTES.
     """
-    if len(head) < _LENGTH.size:
+    if len(head) < HEAD:
         return None
     length = sum(_LENGTH.unpack_from(head))
     if length > MOST_BYTES:
         raise Malformed(f"a frame of {length} bytes is announced")
-    return _LENGTH.size + length
+    return HEAD + length
 
 
 def decode(frame: bytes) -> Any:
@@ -56,7 +57,7 @@ def decode(frame: bytes) -> Any:
     Raises Malformed where it is no frame, is nested too deeply or holds too many items.
     """
     try:
-        split = _LENGTH.size + _LENGTH.unpack_from(frame)[0]
+        split = HEAD + _LENGTH.unpack_from(frame)[0]
         structure = json.loads(frame[_LENGTH.size : split])
         tensors = load(frame[split:])
     except (RecursionError, SafetensorError, ValueError, KeyError, struct.error) as problem:

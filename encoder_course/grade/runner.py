@@ -74,15 +74,21 @@ class Runner:
         self.close()
 
     def close(self) -> None:
-        """End the zygote and all its children."""
+        """End the zygote, which ends what it has started."""
         if self._process is not None:
-            for process in self.processes():
-                with contextlib.suppress(Exception):  # it may have gone by itself
-                    process.kill()
             self._control.close()
-            self._process.wait()
-            self._process = None
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(LAST_SECONDS)
+            self._kill()
         self._home.cleanup()
+
+    def _kill(self) -> None:
+        for process in self.processes():
+            with contextlib.suppress(Exception):  # it may have gone by itself
+                process.kill()
+        self._control.close()
+        self._process.wait()
+        self._process = None
 
     def run(
         self, steps: Sequence[Mapping[str, Any]], passes: Callable[[int, list[Any]], bool]
@@ -167,13 +173,7 @@ class Runner:
                     if said:
                         return
                     break
-        self._restart()
-
-    def _restart(self) -> None:
-        home = self._home
-        self._home = tempfile.TemporaryDirectory()
-        self.close()
-        self._home = home
+        self._kill()
 
     def _started(self) -> socket.socket:
         """The control socket of a zygote that is ready."""
@@ -196,7 +196,7 @@ class Runner:
                         return self._control
                 errors.seek(0)
                 last = errors.read()[-500:].decode(errors="replace").strip().splitlines()
-            self.close()
+            self._kill()
             raise SandboxError(f"no sandbox: {last[-1] if last else 'it does not start'}")
         return self._control
 

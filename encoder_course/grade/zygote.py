@@ -192,10 +192,13 @@ def _run_step(job: socket.socket, shell: Any, number: int, step: dict[str, Any])
 
 
 def _evidence(names: dict[str, Any], probe: dict[str, Any]) -> dict[str, Any]:
-    """Probe one answer with the generators at a fixed start; whatever goes wrong is data."""
+    """Probe one answer under torch's usual settings; whatever goes wrong is data."""
     random.seed(0)
     np.random.seed(0)
     torch.manual_seed(0)
+    torch.set_default_dtype(torch.float32)
+    torch.set_default_device(None)
+    torch.set_grad_enabled(True)
     try:
         answer = eval(probe["answer"], names)
     except NameError:
