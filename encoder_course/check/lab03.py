@@ -178,6 +178,12 @@ attend = Exercise(
             ),
         ),
         Misconception(
+            "values alone",
+            "the values are right, and they come alone: the weights are asked for beside them, to"
+            " look at",
+            lambda q, k, v, keep: attention(q, k, v, keep)[0],
+        ),
+        Misconception(
             "in the other order",
             "both results are there, in the other order: first the values, then the weights",
             lambda q, k, v, keep: attention(q, k, v, keep)[::-1],
