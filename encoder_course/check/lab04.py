@@ -437,70 +437,7 @@ Block = Exercise(
     spoilers=("x + self", "norm1(", "norm2("),
 )
 
-# ---- lab04.5: predict what the microscope will see
-
-_FIRST = {
-    "kinds forgotten": "vectors added",
-    "eps of 1e-5": "embedding norm",
-    "pre-norm": "block 1: queries",
-    "query and key exchanged": "block 1: heads merged",
-    "mask inverted": "block 1: heads merged",
-    "GELU in its tanh form": "block 1: bent",
-}
-
-first_tensors = Exercise(
-    number="lab04.5",
-    title="the first tensor that differs",
-    difficulty=2,
-    minutes=8,
-    reference=_FIRST,
-    misconceptions=(
-        Misconception(
-            "queries differ",
-            "the matrices were not touched, only who asks whom: what comes out of the module"
-            " `query` is what it was",
-            _FIRST | {"query and key exchanged": "block 1: queries"},
-        ),
-        Misconception(
-            "mask seen in the keys",
-            "the mask hides keys from the scores; what comes out of the module `key` never met it",
-            _FIRST | {"mask inverted": "block 1: keys"},
-        ),
-        Misconception(
-            "mask seen after the output matrix",
-            "the wrong mask is seen one tensor earlier than you say: what goes into the output"
-            " matrix is wrong already",
-            _FIRST | {"mask inverted": "block 1: attention"},
-        ),
-        Misconception(
-            "eps seen in the blocks",
-            "there is a norm before the first block, too",
-            _FIRST | {"eps of 1e-5": "block 1: first norm"},
-        ),
-        Misconception(
-            "bend seen after the second matrix",
-            "GELU acts between the two matrices, and the second one only hands the fault on",
-            _FIRST | {"GELU in its tanh form": "block 1: feed-forward"},
-        ),
-        Misconception(
-            "bend seen in the first matrix",
-            "`widened` is what comes out of the first matrix: nothing is bent there yet",
-            _FIRST | {"GELU in its tanh form": "block 1: widened"},
-        ),
-        Misconception(
-            "pre-norm seen at the first norm",
-            "a pre-norm block normalises before it asks: what do its queries read?",
-            _FIRST | {"pre-norm": "block 1: first norm"},
-        ),
-        Misconception(
-            "kinds seen after the norm",
-            "the sum differs before the norm has seen it",
-            _FIRST | {"kinds forgotten": "embedding norm"},
-        ),
-    ),
-)
-
-# ---- lab04.6: the encoder
+# ---- lab04.5: the encoder
 
 
 def _encoder_seen(Module: Callable, seed: int = 0) -> Mapping[str, Any]:
@@ -549,7 +486,7 @@ def _first_token(self, ids, keep, kinds=None):
 
 
 StudentEncoder = Exercise(
-    number="lab04.6",
+    number="lab04.5",
     title="the encoder",
     difficulty=4,
     minutes=20,
@@ -589,6 +526,69 @@ StudentEncoder = Exercise(
         ),
     ),
     spoilers=("zeros_like", "[:, :", "nn.ModuleList("),
+)
+
+# ---- lab04.6: predict what the microscope will see
+
+_FIRST = {
+    "kinds forgotten": "vectors added",
+    "eps of 1e-5": "embedding norm",
+    "pre-norm": "block 1: queries",
+    "query and key exchanged": "block 1: heads merged",
+    "mask inverted": "block 1: heads merged",
+    "GELU in its tanh form": "block 1: bent",
+}
+
+first_tensors = Exercise(
+    number="lab04.6",
+    title="the first tensor that differs",
+    difficulty=2,
+    minutes=8,
+    reference=_FIRST,
+    misconceptions=(
+        Misconception(
+            "queries differ",
+            "the matrices were not touched, only who asks whom: what comes out of the module"
+            " `query` is what it was",
+            _FIRST | {"query and key exchanged": "block 1: queries"},
+        ),
+        Misconception(
+            "mask seen in the keys",
+            "the mask hides keys from the scores; what comes out of the module `key` never met it",
+            _FIRST | {"mask inverted": "block 1: keys"},
+        ),
+        Misconception(
+            "mask seen after the output matrix",
+            "the wrong mask is seen one tensor earlier than you say: what goes into the output"
+            " matrix is wrong already",
+            _FIRST | {"mask inverted": "block 1: attention"},
+        ),
+        Misconception(
+            "eps seen in the blocks",
+            "there is a norm before the first block, too",
+            _FIRST | {"eps of 1e-5": "block 1: first norm"},
+        ),
+        Misconception(
+            "bend seen after the second matrix",
+            "GELU acts between the two matrices, and the second one only hands the fault on",
+            _FIRST | {"GELU in its tanh form": "block 1: feed-forward"},
+        ),
+        Misconception(
+            "bend seen in the first matrix",
+            "`widened` is what comes out of the first matrix: nothing is bent there yet",
+            _FIRST | {"GELU in its tanh form": "block 1: widened"},
+        ),
+        Misconception(
+            "pre-norm seen at the first norm",
+            "a pre-norm block normalises before it asks: what do its queries read?",
+            _FIRST | {"pre-norm": "block 1: first norm"},
+        ),
+        Misconception(
+            "kinds seen after the norm",
+            "the sum differs before the norm has seen it",
+            _FIRST | {"kinds forgotten": "embedding norm"},
+        ),
+    ),
 )
 
 # ---- lab04.7: repair a block

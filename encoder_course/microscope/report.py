@@ -218,7 +218,7 @@ def _draw(report: Report) -> Figure:
     axes.set(xlim=(LEFT, 2 * RIGHT), xlabel="largest difference at real tokens")
     axes.set_yticks(range(len(report.apart)), list(report.apart))
     axes.invert_yaxis()
-    axes.set_title("Where the encoder leaves Hugging Face's BERT")
+    axes.set_title("Difference from Hugging Face's BERT")
     axes.grid(axis="x", color="#E5E5E5", lw=0.7)
     axes.tick_params(axis="y", length=0, labelsize=8)
     fig.legend(loc="outside lower center", ncols=len(LOOKS))
