@@ -257,6 +257,28 @@ def test_modules_may_be_called_with_keywords():
     assert compare(Named).agrees
 
 
+def test_changes_in_place_do_no_harm():
+    class InPlace(Student):
+        def forward(self, ids, keep, kinds):
+            x = self.token(ids).add_(self.position.weight[: ids.shape[1]]).add_(self.kind(kinds))
+            x = self.norm(x)
+            ids.zero_()
+            for block in self.blocks:
+                x += block.attention(x, keep)
+                x = block.norm1(x)
+                x += block.feed_forward(x)
+                x = block.norm2(x)
+            return x
+
+    assert compare(InPlace).agrees and compare(Student).agrees
+
+
+def test_random_numbers_of_the_notebook_stay_as_they_are():
+    before = torch.get_rng_state()
+    compare(student("SiLU"))
+    assert torch.equal(torch.get_rng_state(), before)
+
+
 class Renamed(Student):
     def __init__(self, config):
         super().__init__(config)
@@ -275,6 +297,7 @@ class Renamed(Student):
         (lambda config: Student(config.replace(layers=1)), "has no blocks.1."),
         (lambda config: Student(config.replace(ff_dim=48)), r"contract.weight is \(12, 48\)"),
         (lambda config: nn.Linear(2, 2), "has weight, bias, which lab 04 does not"),
+        (Student(CONFIG), "hand over the class of encoders itself"),
         (lambda config: "encoder", "a class of encoders is needed, and it made a str"),
     ],
 )

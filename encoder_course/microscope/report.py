@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+import torch
 from torch import Tensor, nn
 
 from encoder_course import viz
@@ -113,7 +114,10 @@ def compare(make: Callable[[EncoderConfig], nn.Module]) -> Report:
 
 def _fitted(make: Callable[[EncoderConfig], nn.Module]) -> nn.Module:
     """The encoder with the recorded weights; ValueError where it has no place for them."""
-    encoder = make(CONFIG)
+    if isinstance(make, nn.Module):
+        raise ValueError("hand over the class of encoders itself, by its name and without calling")
+    with torch.random.fork_rng(devices=[]):  # fresh weights take no numbers from the notebook's
+        encoder = make(CONFIG)
     if not isinstance(encoder, nn.Module):
         raise ValueError(f"a class of encoders is needed, and it made a {type(encoder).__name__}")
     weights, own = stored().weights, encoder.state_dict()
@@ -141,7 +145,8 @@ def _few(names: list[str]) -> str:
 def _run(encoder: nn.Module) -> dict[str, Any]:
     """Whatever the encoder gives at each stage, on the recorded input."""
     trace = stored()
-    return record(encoder, lambda: encoder(trace.ids, trace.keep, trace.kinds), STAGES)
+    inputs = trace.ids.clone(), trace.keep.clone(), trace.kinds.clone()  # theirs to change
+    return record(encoder, lambda: encoder(*inputs), STAGES)
 
 
 @cache
@@ -186,10 +191,7 @@ def _difference(found: object, expected: Tensor) -> str:
     wrong = (off > ROUNDING) & keep
     if not found[keep].isfinite().all():
         return f"holds NaN or infinity at {_places(wrong)}"
-    if wrong.equal(keep):
-        where = "at every real token"
-    else:
-        where = f"only at {_places(wrong)}"
+    where = "at every real token" if wrong.equal(keep) else f"only at {_places(wrong)}"
     return f"is off by up to {off[keep].max().item():.2g}, {where}"
 
 

@@ -108,14 +108,24 @@ def record(
     """
     found: dict[str, Any] = {}
 
-    def note(stage, side, module, arguments, keywords, output):
-        seen = [*arguments, *keywords.values()][0] if side == "input" else output
-        found.setdefault(stage, seen)
+    def note(stage: str, seen: Any) -> None:
+        # A copy: what comes later may change the tensor in place.
+        found.setdefault(stage, seen.clone() if isinstance(seen, Tensor) else seen)
+
+    def before(stage, module, arguments, keywords):
+        note(stage, [*arguments, *keywords.values()][0])
+
+    def after(stage, module, arguments, output):
+        note(stage, output)
 
     hooks = []
-    for stage, (module, side) in places.items():
-        hook = partial(note, stage, side)
-        hooks.append(model.get_submodule(module).register_forward_hook(hook, with_kwargs=True))
+    for stage, (name, side) in places.items():
+        module = model.get_submodule(name)
+        if side == "input":
+            hook = module.register_forward_pre_hook(partial(before, stage), with_kwargs=True)
+        else:
+            hook = module.register_forward_hook(partial(after, stage))
+        hooks.append(hook)
     try:
         call()
     finally:
