@@ -190,7 +190,7 @@ def _filled(result: Any, number: float) -> Any:
 def _misshapen(result: Any) -> Any:
     """A result of another form."""
     if isinstance(result, Tensor):
-        return result[None] != 0
+        return result[None] * math.nan
     return [] if isinstance(result, (list, dict)) else str(result)
 
 
@@ -208,6 +208,7 @@ def _digest(given: Any) -> float:
 
 
 def _form(result: Any) -> Any:
+    """What a test of the form alone would look at."""
     if isinstance(result, Tensor):
         return result.shape
     return len(result) if isinstance(result, list) else type(result)
@@ -273,7 +274,7 @@ def _general(
         Misconception(
             FORM,
             "it passes on a result of the right form that is filled with nonsense: you look at the"
-            " shape or the type, and at no number",
+            " shape or the type alone, or ask for something that nonsense has as well",
             form,
         ),
         Misconception(
