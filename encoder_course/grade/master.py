@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import math
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -162,4 +161,4 @@ def _role(cell: ReadCell) -> str:
 
 
 def _is_positive(points: Any) -> bool:
-    return type(points) in (int, float) and math.isfinite(points) and points > 0
+    return type(points) in (int, float) and points > 0
