@@ -16,12 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from encoder_course.bootstrap import ROOT
+from encoder_course.grade.regions import CODE_STUB, TEXT_STUB
 from encoder_course.grade.results import Results
 
 SETTINGS = "nbgrader_config.py"
 GRADEBOOK = "ENCODER_COURSE_GRADEBOOK"  # the environment's word on where the gradebook is
-CODE_STUB = "raise NotImplementedError"
-TEXT_STUB = "YOUR ANSWER HERE"
 LAB = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 HIDDEN_SEED = re.compile(r"(\bhidden\s*=\s*)\d+")
 PRIVATE = 0o700

@@ -15,11 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from encoder_course.grade.course import Refused
+from encoder_course.grade.notebook_json import MOST_BYTES, Unreadable, read_bytes
 
-MOST_BYTES = 20 * 2**20  # of one file
 MOST_FILES = 50_000  # of one source
-TOO_LARGE = f"it is larger than {MOST_BYTES // 2**20} MB"
-ODD = "it is a link or a device, and no file"
 
 
 @dataclass(frozen=True)
@@ -74,15 +72,9 @@ def _in_folder(source: Path) -> Iterator[Download]:
 
 def _read(path: Path) -> bytes:
     try:
-        # Neither follow a link, nor wait for somebody to write into a pipe.
-        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-    except OSError as problem:
-        odd = path.is_symlink() or not path.is_file()
-        raise Refused(ODD if odd else f"it cannot be read: {problem.strerror}") from None
-    with os.fdopen(handle, "rb") as file:
-        if not stat.S_ISREG(os.fstat(handle).st_mode):
-            raise Refused(ODD)
-        return _within_limit(file.read(MOST_BYTES + 1))
+        return read_bytes(path)
+    except Unreadable as problem:
+        raise Refused(str(problem)) from None
 
 
 def _in_zip(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Download:
@@ -91,16 +83,17 @@ def _in_zip(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Download:
         if _leads_out(entry.filename):
             raise Refused("its name leads out of the archive")
         if kind not in (0, stat.S_IFREG):
-            raise Refused(ODD)
+            raise Refused("it is a link or a device, and no file")
         if entry.flag_bits & 1:
             raise Refused("it is locked with a password")
         try:
             with archive.open(entry) as file:
-                return _within_limit(file.read(MOST_BYTES + 1))
-        except Refused:
-            raise
+                data = file.read(MOST_BYTES + 1)
         except Exception as problem:  # each compression has errors of its own
             raise Refused(f"the archive is damaged there: {problem}") from None
+        if len(data) > MOST_BYTES:
+            raise Refused(f"the file is larger than {MOST_BYTES // 2**20} MB")
+        return data
 
     return Download(entry.filename.replace("\\", "/"), read)
 
@@ -108,9 +101,3 @@ def _in_zip(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Download:
 def _leads_out(name: str) -> bool:
     windows = PureWindowsPath(name)  # knows both kinds of slashes, and drives
     return bool(windows.anchor) or ".." in windows.parts
-
-
-def _within_limit(data: bytes) -> bytes:
-    if len(data) > MOST_BYTES:
-        raise Refused(TOO_LARGE)
-    return data

@@ -7,7 +7,6 @@ that it is made from.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -50,8 +49,8 @@ def points(number: float | int) -> str:
     return f"{number:.2f}".rstrip("0").rstrip(".")
 
 
-def write_feedback(course: Course, lab: str, book: Any) -> Iterator[tuple[str, Path]]:
-    """Write feedback/STUDENT/LAB/LAB.html for everybody graded; each student and page as it comes.
+def graded(course: Course, lab: str, book: Any) -> list[Any]:
+    """The gradebook's SubmittedNotebook of everybody graded, by student.
 
     book: the course's open gradebook. Raises Refused where nobody has been graded.
     """
@@ -59,16 +58,18 @@ def write_feedback(course: Course, lab: str, book: Any) -> Iterator[tuple[str, P
     submissions = sorted(book.assignment_submissions(lab), key=lambda one: one.student.id)
     if not submissions:
         raise Refused(f"nobody has been graded in {lab}: `grade run {lab}` comes first")
-    for submission in submissions:
-        student = submission.student.id
-        notebook = next(one for one in submission.notebooks if one.name == lab)
-        path = course.feedback(student, lab)
-        put(path, page(course, student, lab, notebook).encode())
-        yield student, path
+    return [one for submission in submissions for one in submission.notebooks if one.name == lab]
 
 
-def page(course: Course, student: str, lab: str, submitted: Any) -> str:
-    """The page of one student; `submitted` is the gradebook's SubmittedNotebook.
+def write_feedback(course: Course, lab: str, submitted: Any) -> Path:
+    """Write feedback/STUDENT/LAB/LAB.html for one of those `graded`, and return its path."""
+    path = course.feedback(submitted.student.id, lab)
+    put(path, page(course, lab, submitted).encode())
+    return path
+
+
+def page(course: Course, lab: str, submitted: Any) -> str:
+    """The page that shows one student's SubmittedNotebook.
 
     Raises Refused where the graded notebook is missing or damaged.
     """
@@ -76,6 +77,7 @@ def page(course: Course, student: str, lab: str, submitted: Any) -> str:
     from jinja2 import Environment, FileSystemLoader
     from pygments.formatters import HtmlFormatter
 
+    student = submitted.student.id
     path = course.autograded(student, lab)
     try:
         notebook = nbformat.read(path, as_version=4)

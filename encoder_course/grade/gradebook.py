@@ -5,16 +5,18 @@ from __future__ import annotations
 import fcntl
 import os
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from encoder_course.grade.autograded import autograded, explained, result_in
+from encoder_course.grade.autograded import autograded, result_in, words_in
 from encoder_course.grade.course import Course, Refused
 from encoder_course.grade.files import put
-from encoder_course.grade.intake import Unreadable, take_in
+from encoder_course.grade.intake import Intake, take_in
 from encoder_course.grade.master import Master
+from encoder_course.grade.notebook_json import Unreadable
 from encoder_course.grade.results import Result
 
 NO_RESPONSE = "No response."  # nbgrader's own words for a cell that was left as released
@@ -28,7 +30,7 @@ def open_gradebook(course: Course) -> Iterator[Any]:
     """
     from nbgrader.api import Gradebook
     from nbgrader.utils import setenv
-    from sqlalchemy.exc import SQLAlchemyError
+    from sqlalchemy.exc import SAWarning, SQLAlchemyError
 
     # A new gradebook asks the command `alembic` for its version; it lies beside our Python.
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
@@ -38,7 +40,9 @@ def open_gradebook(course: Course) -> Iterator[Any]:
     except (ImportError, SQLAlchemyError) as problem:
         why = str(problem).strip().splitlines()[0]
         raise Refused(f"the gradebook {shown(course.database)} does not open: {why}") from problem
-    with book:
+    with book, warnings.catch_warnings():
+        # nbgrader builds a submission before it belongs to the session, and then adds it.
+        warnings.filterwarnings("ignore", category=SAWarning, module="nbgrader")
         yield book
 
 
@@ -103,24 +107,18 @@ class GradebookWriter:
         path = self.course.autograded(result.student, result.lab)
         if result.student in self.entered and result_in(path) == result.sha256:
             return False
-        notebook = autograded(self._cells(result), self.master, result)
-        before = explained(path)
-        now = {
-            cell.metadata.nbgrader.grade_id: cell.source
-            for cell in notebook.cells
-            if cell.cell_type == "markdown" and "nbgrader" in cell.metadata
-        }
-        self._enter(result, before, now)
+        intake = self._taken_in(result)
+        self._enter(result, words_in(path), intake.words if intake else {})
+        notebook = autograded(intake, self.master, result)
         put(path, nbformat.writes(notebook).encode())
         self.entered.add(result.student)
         return True
 
-    def _cells(self, result: Result) -> list[Any]:
-        path = self.course.submission(result.student, result.lab)
+    def _taken_in(self, result: Result) -> Intake | None:
         try:
-            return list(take_in(path, self.master).notebook["cells"])
-        except (Unreadable, OSError):
-            return []
+            return take_in(self.course.submission(result.student, result.lab), self.master)
+        except Unreadable:
+            return None
 
     def _points(self) -> dict[str, float | int]:
         graded = [*self.master.tests.values(), *self.master.explains.values()]

@@ -17,6 +17,7 @@ from typing import Any
 from encoder_course.bootstrap import ROOT
 from encoder_course.grade.course import Course, Refused, as_released, labs_in
 from encoder_course.grade.gradebook import open_gradebook
+from encoder_course.grade.master import Master, read_master
 
 INSTRUCTORS_ONLY = ("measured_source",)  # metadata of a cell that means nothing in a release
 
@@ -27,7 +28,7 @@ def release(course: Course, lab: str) -> Path:
     Raises Refused with nbgrader's reason where the master is no assignment, or where it has gained
     or lost cells since submissions were graded.
     """
-    course.source(lab)
+    checked_master(course.source(lab))
     folder = course.release(lab)
     with open_gradebook(course):
         pass  # nbgrader's converter would not find what it needs to make a new one
@@ -47,6 +48,7 @@ def release_repository(labs: list[str], repository: Path = ROOT) -> list[Path]:
         raise Refused(f"there is no lab {unknown[0]!r} in solutions/: it has {', '.join(known)}")
     made = []
     for lab in labs or known:
+        checked_master(repository / "solutions" / lab / f"{lab}.ipynb")
         config = Config()
         as_released(config)
         config.CourseDirectory.root = str(repository)
@@ -55,6 +57,14 @@ def release_repository(labs: list[str], repository: Path = ROOT) -> list[Path]:
         made.append(repository / "labs" / lab)
         _generate(config, repository / "solutions", made[-1])
     return made
+
+
+def checked_master(path: Path) -> Master:
+    """Read a master. Raises Refused where it cannot be graded with."""
+    try:
+        return read_master(path)
+    except ValueError as problem:
+        raise Refused(f"{path} cannot be graded with: {problem}") from problem
 
 
 def _generate(config: Any, masters: Path, folder: Path) -> None:
