@@ -201,13 +201,14 @@ BREAKING = {
         EVERY,
         ("crashed", "timeout", "graded"),
     ),
-    "closed files": Case(before("import os\nos.closerange(0, 200)"), (), "crashed", "cell 3"),
+    "closed files": Case(before("import os\nos.closerange(0, 200)"), EVERY, "crashed", "cell 3"),
     "builtins deleted": Case(
         before(
             "import builtins\nfor name in ('len', 'isinstance', 'zip'): delattr(builtins, name)"
         ),
-        (),
-        ("crashed", "timeout", "graded"),
+        EVERY,
+        "crashed",
+        "cell 3",
     ),
 }
 
@@ -334,7 +335,8 @@ CHEATING = {
                 import sys, types
                 class Hook:
                     def find_spec(self, name, path, target=None):
-                        raise SystemExit
+                        if name.startswith("encoder_course"):
+                            raise SystemExit
                 sys.meta_path.insert(0, Hook())
                 fake = types.ModuleType("check")
                 sys.modules["encoder_course.check.attention"] = fake
@@ -343,6 +345,7 @@ CHEATING = {
                 """
             ).strip()
         ),
+        EVERY,
     ),
     "torch.py beside the notebook": Case(
         before("open('torch.py', 'w').write('raise SystemExit')\nimport torch\ntorch.ones(1)"),
@@ -408,13 +411,13 @@ CHEATING = {
     "reading what is not its own": Case(
         before(
             """
-            import os
+            import os, sys
             found = []
-            for top in ("/", os.path.expanduser("~root")):
-                for folder, _, files in os.walk(top):
-                    if folder.startswith(("/usr", "/dev", "/proc", "/sys")): continue
-                    found += [f for f in files if f.endswith(".db") or "SECRET" in f]
-            assert not found, found
+            shared = {"/usr", "/dev", "/proc", "/lib", "/bin", sys.prefix, sys.base_prefix}
+            for folder, inner, files in os.walk("/"):
+                inner[:] = [name for name in inner if os.path.join(folder, name) not in shared]
+                found += [f for f in files if f.endswith((".db", ".ipynb")) or "SECRET" in f]
+            if found: os._exit(1)
             """
         ),
         EVERY,

@@ -10,6 +10,7 @@ import math
 from typing import Any
 
 import torch
+from torch import isclose  # bound before a learner's code can put another in its place
 
 
 class Stopped(Exception):
@@ -87,7 +88,7 @@ def _tensor_difference(got: torch.Tensor, want: torch.Tensor, tolerance: int | f
     got, want = got.to(wide), want.to(wide)
     if (nan := got.isnan() & ~want.isnan()).any():
         return f"it is NaN{_at_first(nan)}"
-    wrong = ~torch.isclose(got, want, rtol=tolerance, atol=tolerance, equal_nan=True)
+    wrong = ~isclose(got, want, rtol=tolerance, atol=tolerance, equal_nan=True)
     if not wrong.any():
         return None
     first = tuple(wrong.nonzero()[0].tolist())

@@ -65,7 +65,7 @@ def judge(
         points=sum(one.points for one in exercises),
         of=master.points,
         exercises=exercises,
-        manual=tuple(cell.grade_id for cell in master.explains),
+        manual=tuple(master.explains),
         repairs=intake.repairs,
         flags=intake.flags,
         problems=tuple(_problem(intake.steps, stop.step, stop.words) for stop in outcome.stops),

@@ -15,7 +15,7 @@ from typing import Any
 
 from encoder_course.check.base import STOPPED
 from encoder_course.grade import sandbox
-from encoder_course.grade.codec import Malformed, decode, encode, frame_length
+from encoder_course.grade.codec import HEAD, Malformed, decode, encode, frame_length
 from encoder_course.grade.limits import Limits
 from encoder_course.grade.sandbox import SandboxError
 
@@ -254,8 +254,9 @@ class _Attempt:
         try:
             if self.heard > MOST_BYTES:
                 raise Malformed("too much")
-            while (length := frame_length(self.data[:8])) and len(self.data) >= length:
-                frame, self.data = bytes(self.data[:length]), self.data[length:]
+            while (length := frame_length(bytes(self.data[:HEAD]))) and len(self.data) >= length:
+                frame = bytes(self.data[:length])
+                del self.data[:length]
                 self._take(decode(frame), ours)
         except (Malformed, OSError):
             return self.crashed("sends what is no evidence"), False

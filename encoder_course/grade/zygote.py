@@ -166,15 +166,29 @@ def make_shell() -> Any:
 def run_steps(job: socket.socket, shell: Any) -> None:
     """Run one submission's steps in order; what goes wrong in one is data, and the next follows."""
     steps = receive(job)["steps"]
+    named = {probe["exercise"] for step in steps for probe in step.get("probes", ())}
+    exercises = {name: find_exercise(name) for name in named}  # before a cell can get at them
     for number, step in enumerate(steps):
-        _run_step(job, shell, number, step)
+        _run_step(job, shell, exercises, number, step)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     job.sendall(encode({"end": True, "megabytes": peak}))
     for number in receive(job)["again"]:
-        _run_step(job, shell, number, steps[number])
+        _run_step(job, shell, exercises, number, steps[number])
 
 
-def _run_step(job: socket.socket, shell: Any, number: int, step: dict[str, Any]) -> None:
+def find_exercise(name: str) -> Exercise:
+    """The exercise called "module.name"."""
+    module, _, attribute = name.partition(".")
+    return getattr(importlib.import_module(f"encoder_course.check.{module}"), attribute)
+
+
+def _run_step(
+    job: socket.socket,
+    shell: Any,
+    exercises: dict[str, Exercise],
+    number: int,
+    step: dict[str, Any],
+) -> None:
     job.sendall(encode({"start": number}))
     if step["kind"] == "code":
         shell.execution_count = step["cell"] + 1
@@ -182,7 +196,10 @@ def _run_step(job: socket.socket, shell: Any, number: int, step: dict[str, Any])
         error = outcome.error_before_exec or outcome.error_in_exec
         job.sendall(encode({"done": number, "error": error and _said(error)}))
     else:
-        found = [_evidence(shell.user_ns, probe) for probe in step["probes"]]
+        found = [
+            _evidence(shell.user_ns, exercises[probe["exercise"]], probe)
+            for probe in step["probes"]
+        ]
         try:
             frame = encode({"done": number, "evidence": found})
         except (Malformed, ValueError, TypeError) as problem:
@@ -191,7 +208,7 @@ def _run_step(job: socket.socket, shell: Any, number: int, step: dict[str, Any])
         job.sendall(frame)
 
 
-def _evidence(names: dict[str, Any], probe: dict[str, Any]) -> dict[str, Any]:
+def _evidence(names: dict[str, Any], exercise: Exercise, probe: dict[str, Any]) -> dict[str, Any]:
     """Probe one answer under torch's usual settings; whatever goes wrong is data."""
     random.seed(0)
     np.random.seed(0)
@@ -205,8 +222,6 @@ def _evidence(names: dict[str, Any], probe: dict[str, Any]) -> dict[str, Any]:
         return {STOPPED: f"there is no `{probe['answer']}`: run to here, no cell defines it"}
     except BaseException as error:
         return {STOPPED: _said(error)}
-    module, _, name = probe["exercise"].partition(".")
-    exercise: Exercise = getattr(importlib.import_module(f"encoder_course.check.{module}"), name)
     try:
         return exercise.probe(answer, probe["hidden"])
     except BaseException as error:  # SystemExit and the like, which a check lets through
@@ -216,7 +231,7 @@ def _evidence(names: dict[str, Any], probe: dict[str, Any]) -> dict[str, Any]:
 def _said(error: BaseException) -> str:
     try:
         return explain(error)[:LONGEST]
-    except Exception:  # an exception whose own text raises
+    except BaseException:  # its own text raises something
         return "it stops with an error that cannot be shown"
 
 
