@@ -80,10 +80,18 @@ class _Entry:
 
 def take_in(path: Path, master: Master) -> Intake:
     """Read a submission of the lab `master`. Raises Unreadable where it is no notebook of it."""
-    cells, repairs = parse(read_bytes(path))
+    return mend(*parse(read_bytes(path)), master)
+
+
+def mend(cells: list[ReadCell], notes: list[str], master: Master) -> Intake:
+    """Make an Intake of the cells of a submission; `notes` are on how they were read.
+
+    Raises Unreadable where none of them is of the lab.
+    """
     found = match(cells, master)
     if not any(master.marked[name].role in ANSWERED for name in found.chosen):
         raise Unreadable(_of_another_lab(cells, master))
+    repairs = [*notes, *found.notes]
     entries = _mended(cells, master, found, repairs)
     steps = _steps(entries, master, repairs)
     notebook = {
@@ -95,7 +103,7 @@ def take_in(path: Path, master: Master) -> Intake:
     return Intake(
         notebook=notebook,
         steps=tuple(steps),
-        repairs=_few(found.notes + repairs),
+        repairs=_few(repairs),
         flags=_few(find_flags(cells, found.chosen, master)),
         words={
             entry.of.grade_id: entry.source

@@ -38,12 +38,12 @@ class MasterCell:
     released: str
     probes: tuple[Probe, ...] = ()
 
-    @property
+    @cached_property
     def asked(self) -> frozenset[str]:
         """The names of the notebook that a test cell asks for."""
         return frozenset().union(*(probe.names for probe in self.probes))
 
-    @property
+    @cached_property
     def nbgrader(self) -> dict[str, Any]:
         """How nbgrader marks this cell; {} for a plain one."""
         if self.role == "plain":

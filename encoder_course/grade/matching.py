@@ -80,15 +80,17 @@ class _Search:
         defined = defined_names(of.source)
         asked = frozenset().union(*(test.asked for test in self.master.tests.values()))
         wanted = defined & asked or defined
-        marked = self._with_id(of)
-        free = self._free("code")
-        candidates = [cell for cell in free if wanted & cell.defines]
-
-        def rank(cell: ReadCell) -> tuple[bool, bool, bool, int]:
-            defines = bool(wanted & cell.defines)
-            return is_written(cell, of), defines, cell in marked, cell.place
-
-        best = max([*marked, *candidates, *_same(free, of)], key=rank, default=None)
+        marked, free = self._with_id(of), self._free("code")
+        best = max(
+            [*marked, *(cell for cell in free if wanted & cell.defines), *_same(free, of)],
+            key=lambda cell: (
+                is_written(cell, of),
+                bool(wanted & cell.defines),
+                cell in marked,
+                cell.place,
+            ),
+            default=None,
+        )
         return self._in_place_of_stub(of, best, marked)
 
     def explain(self, of: MasterCell) -> ReadCell | None:

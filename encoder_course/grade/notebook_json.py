@@ -67,10 +67,8 @@ def read_bytes(path: Path) -> bytes:
     if path.is_symlink():
         raise Unreadable("it is a link to another file")
     try:
-        # Between the two looks it may have become a link, or a pipe that nobody writes to.
-        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-        with os.fdopen(handle, "rb") as file:
-            if not stat.S_ISREG(os.fstat(handle).st_mode):
+        with open(path, "rb", opener=_open) as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 raise Unreadable("it is no ordinary file")
             data = file.read(MOST_BYTES + 1)
     except FileNotFoundError:
@@ -104,6 +102,11 @@ def text_of(found: Any) -> str | None:
     if not isinstance(found, str):
         return None
     return UNPRINTABLE.sub("\ufffd", found.replace("\r\n", "\n"))
+
+
+def _open(path: str, flags: int) -> int:
+    """Open what may have become a link since it was looked at, or a pipe that nobody writes to."""
+    return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)
 
 
 def _json(data: bytes, notes: list[str]) -> Any:
