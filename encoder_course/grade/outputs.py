@@ -38,8 +38,9 @@ def clean_outputs(found: Any) -> tuple[list[Output], int]:
             continue
         text, build = read
         cut += max(0, len(text) - room)
-        if room and len(kept) < MOST_OUTPUTS:
-            kept.append(build(text[:room]))
+        built = build(text[:room])
+        if len(kept) < MOST_OUTPUTS and (room or built.get("data")):
+            kept.append(built)
         room -= min(room, len(text))
     return kept, cut
 
