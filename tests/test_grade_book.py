@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import nbformat
 import pytest
-from small_course import LAB, RIGHT, WRONG, answered, repository
+from small_course import LAB, RIGHT, WRONG, answered, hand_in, repository
 
 from encoder_course.grade import command
 from encoder_course.grade.course import Course, Refused, init
@@ -20,7 +20,7 @@ from encoder_course.grade.feedback import graded, write_feedback
 from encoder_course.grade.gradebook import GradebookWriter, only_writer, open_gradebook
 from encoder_course.grade.markup import safe_html
 from encoder_course.grade.release import checked_master, release
-from encoder_course.grade.results import ExerciseResult, Result
+from encoder_course.grade.results import Result
 
 SERVERS = sorted(glob.glob("/usr/lib/postgresql/*/bin/initdb"))
 PAYLOAD = "<script>alert(1)</script>"
@@ -69,38 +69,6 @@ def postgres(tmp_path_factory):
     subprocess.run([*control, "-w", "-o", listen, "start"], **quiet)
     yield f"postgresql+psycopg://teacher@127.0.0.1:{port}/postgres"
     subprocess.run([*control, "-m", "immediate", "stop"], **quiet)
-
-
-def hand_in(course, student, answers=RIGHT):
-    """Put a submission in its place, and give the result that a grader would find."""
-    path = course.submitted(student, LAB) / f"{LAB}.ipynb"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    given = nbformat.read(course.release(LAB) / path.name, as_version=4)
-    nbformat.write(answered(given, answers), path)
-    exercises = tuple(
-        ExerciseResult(
-            grade_id=f"{name}_test",
-            title=name.replace("_", " "),
-            points=3 if answers.get(name) == RIGHT[name] else 0,
-            of=3,
-            passed=answers.get(name) == RIGHT[name],
-            message=f"{'✓' if answers.get(name) == RIGHT[name] else '✗'} what {name} gives",
-        )
-        for name in ("split_heads", "merge_heads")
-    )
-    points = sum(one.points for one in exercises)
-    result = Result(
-        student=student,
-        lab=LAB,
-        status="graded",
-        points=points,
-        of=10,
-        exercises=exercises,
-        manual=("explain_copy",),
-        submission=str(answers),
-    )
-    course.results.write(result)
-    return result
 
 
 def write(course, *results):
@@ -363,7 +331,7 @@ def test_a_gradebook_in_postgresql_does_all_the_same(released, postgres, tmp_pat
     assert not (course.root / "gradebook.db").exists()
 
 
-# The command.
+# The command, and formgrader's buttons.
 
 
 def run(*arguments, status=0):
@@ -394,6 +362,23 @@ def test_an_instructor_s_day(tmp_path, released, monkeypatch, capsys):
     run("feedback", LAB)
     run("export")
     assert "3 lines" in capsys.readouterr().out
+
+
+def test_the_autograde_button_goes_through_the_sandbox(course):
+    """nbgrader's own would run a submission with the rights of the instructor."""
+    from nbgrader.apps.api import NbGraderAPI
+    from nbgrader.coursedir import CourseDirectory
+
+    hand_in(course, "bob", WRONG)
+    api = NbGraderAPI(CourseDirectory(config=course.settings), config=course.settings)
+    answer = api.autograde(LAB, "bob")
+    if not answer["success"] and "SandboxError" in answer["error"] + answer.get("log", ""):
+        pytest.skip("no sandbox can be made here")
+    assert answer["success"], answer
+    result = course.results.read("bob", LAB)
+    assert result.isolation == "sandbox" and result.points == 3
+    assert grades(course, "bob")["split_heads_test"] == (0, None, False)
+    assert result.sha256 in course.autograded("bob", LAB).read_text()
 
 
 @pytest.mark.parametrize(

@@ -10,19 +10,16 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
-from encoder_course.grade.cluster import grade_on_cluster
 from encoder_course.grade.collect import Collected, collect, collect_from_exchange
 from encoder_course.grade.course import GRADEBOOK, Course, Refused, init
 from encoder_course.grade.export import export
 from encoder_course.grade.feedback import graded, write_feedback
-from encoder_course.grade.gradebook import GradebookWriter, only_writer, open_gradebook, shown
-from encoder_course.grade.master import Master
-from encoder_course.grade.pool import grade_all, unfinished
-from encoder_course.grade.release import checked_master, release, release_repository
-from encoder_course.grade.results import Result, Results
+from encoder_course.grade.gradebook import open_gradebook, shown
+from encoder_course.grade.grading import grade_lab
+from encoder_course.grade.release import release, release_repository
+from encoder_course.grade.results import Result
 from encoder_course.grade.sandbox import SandboxError
 from encoder_course.progress import track
 
@@ -177,40 +174,18 @@ def _on_terminal(text: str) -> str:
 
 
 def run_grader(asked: argparse.Namespace) -> int:
-    course = Course.find(asked.course)
-    master = checked_master(course.source(asked.lab))
-    known = course.students(asked.lab)
-    students = asked.students or known
-    if unknown := sorted(set(students) - set(known)):
-        raise Refused(f"{unknown[0]} has not handed in {asked.lab}")
-    if not students:
-        raise Refused(f"nobody has handed in {asked.lab}: `grade collect {asked.lab}` comes first")
-    submissions = {student: course.submission(student, asked.lab) for student in students}
-    with only_writer(course), open_gradebook(course) as book:
-        writer = GradebookWriter(course, master, book)
-        if asked.again:
-            for student in students:
-                course.results.path(student, asked.lab).unlink(missing_ok=True)
-        left = unfinished(master, submissions, course.results)
-        running = _running(asked, master, left, course.results)
-        for result in track(running, desc=f"grading {asked.lab}", total=len(left)):
-            writer.write(result)
-        results = [course.results.read(student, asked.lab) for student in students]
-        for result in results:  # one that an earlier run was stopped before writing
-            writer.write(result)
-    print(f"{len(left)} graded now, {len(students) - len(left)} had a result already")
+    results, new = grade_lab(
+        Course.find(asked.course),
+        asked.lab,
+        asked.students,
+        workers=asked.workers,
+        isolation=asked.isolation,
+        dask=asked.dask,
+        again=asked.again,
+    )
+    print(f"{new} graded now, {len(results) - new} had a result already")
     print(summary(results))
     return LEFT_SOME if any(result.status == "unreadable" for result in results) else DONE
-
-
-def _running(
-    asked: argparse.Namespace, master: Master, left: dict[str, Path], results: Results
-) -> Iterator[Result]:
-    if asked.dask:
-        return grade_on_cluster(
-            master, left, results, address=asked.dask, isolation=asked.isolation
-        )
-    return grade_all(master, left, results, workers=asked.workers, isolation=asked.isolation)
 
 
 def summary(results: list[Result]) -> str:

@@ -55,6 +55,8 @@ def configure(config: Any, file: str, database: str = "") -> None:
     as_released(config)
     # A submission is somebody else's text: no page that shows one may run it.
     config.HTMLExporter.filters = {"markdown2html": "encoder_course.grade.markup.safe_html"}
+    config.Autograde.sanitize_preprocessors = ["encoder_course.grade.grading.autograde"]
+    config.Autograde.autograde_preprocessors = []
     config.FormgradeExtension.debug = False  # it would print the database's password
 
 
