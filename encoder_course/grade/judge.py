@@ -43,14 +43,15 @@ def judge(
     student: str,
     master: Master,
     intake: Intake,
+    steps: Sequence[Step],
     outcome: Outcome,
     submission: str,
     isolation: str,
 ) -> Result:
-    """Put together what came of one submission. `submission` is its SHA-256."""
+    """Put together what came of one submission: of `steps`. `submission` is its SHA-256."""
     seen = {
         step.grade_id: outcome.evidence[number]
-        for number, step in enumerate(intake.steps)
+        for number, step in enumerate(steps)
         if step.kind == "probe" and number in outcome.evidence
     }
     exercises = tuple(
@@ -68,7 +69,7 @@ def judge(
         manual=tuple(master.explains),
         repairs=intake.repairs,
         flags=intake.flags,
-        problems=tuple(_problem(intake.steps, stop.step, stop.words) for stop in outcome.stops),
+        problems=tuple(_problem(steps, stop.step, stop.words) for stop in outcome.stops),
         seconds=round(outcome.seconds, 3),
         megabytes=round(outcome.megabytes),
         submission=submission,

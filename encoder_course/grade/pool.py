@@ -5,18 +5,19 @@ from __future__ import annotations
 import ast
 import hashlib
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
 
-from encoder_course.grade.intake import Unreadable, take_in
+from encoder_course.grade.intake import Step, Unreadable, take_in
 from encoder_course.grade.judge import all_pass, judge, unreadable
 from encoder_course.grade.limits import Limits
 from encoder_course.grade.master import Master
+from encoder_course.grade.needed import lacks_a_name, without_demonstrations
 from encoder_course.grade.results import Result, Results
-from encoder_course.grade.runner import Runner
+from encoder_course.grade.runner import Outcome, Runner
 
 WAITING = 4  # jobs that wait for each worker: enough to keep it busy, few enough to stay small
 
@@ -49,13 +50,19 @@ def grade_one(runner: Runner, master: Master, student: str, path: Path) -> Resul
         intake = take_in(path, master)
     except Unreadable as problem:
         return unreadable(student, master, str(problem), submission, runner.isolation)
-    steps = [asdict(step) for step in intake.steps]
+    steps = without_demonstrations(intake.steps, master)
+    outcome = _run(runner, steps)
+    if len(steps) < len(intake.steps) and lacks_a_name(outcome):
+        steps = intake.steps
+        outcome = _run(runner, steps)
+    return judge(student, master, intake, steps, outcome, submission, runner.isolation)
 
+
+def _run(runner: Runner, steps: Sequence[Step]) -> Outcome:
     def passes(number: int, evidence: list) -> bool:
-        return all_pass(intake.steps[number].probes, evidence)
+        return all_pass(steps[number].probes, evidence)
 
-    outcome = runner.run(steps, passes)
-    return judge(student, master, intake, outcome, submission, runner.isolation)
+    return runner.run([asdict(step) for step in steps], passes)
 
 
 def unfinished(master: Master, submissions: Mapping[str, Path], results: Results) -> dict:

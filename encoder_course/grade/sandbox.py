@@ -16,6 +16,7 @@ from encoder_course.grade.limits import Limits
 
 ISOLATIONS = ("sandbox", "process")
 PACKAGE = Path(encoder_course.__file__).parent
+PROCESSOR = "/sys/devices/system/cpu"
 SETTINGS = {
     "HF_HUB_OFFLINE": "1",
     "LANG": "C.UTF-8",
@@ -68,12 +69,14 @@ def _bubblewrap() -> list[str]:
         words += ["--unshare-user"]
     system = ["/usr", "/bin", "/sbin", "/lib", "/lib64", "/etc/ld.so.cache", "/etc/alternatives"]
     python = dict.fromkeys([sys.prefix, sys.base_prefix, str(PACKAGE)])
-    above = {str(parent) for path in (*python, *system) for parent in Path(path).parents}
+    above = {str(parent) for path in (*python, *system, PROCESSOR) for parent in Path(path).parents}
     for path in sorted(above - {"/"}):  # shorter ones first; readable for nobody
         words += ["--perms", "0755", "--dir", path]
     for path in system:
         words += ["--ro-bind-try", path, path]
     for path in python:
         words += ["--ro-bind", path, path]
+    # Without it, torch does not see what the processor can do, and rounds in other ways.
+    words += ["--ro-bind-try", PROCESSOR, PROCESSOR]
     words += ["--proc", "/proc", "--dev", "/dev", "--perms", "1777", "--tmpfs", HERE]
     return [*words, "--remount-ro", "/"]

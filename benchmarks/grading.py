@@ -1,0 +1,124 @@
+"""Grade the same submissions with nbgrader's own autograder and with the course's grader.
+
+    python benchmarks/grading.py [--lab lab03] [--submissions 100] [--rounds 5]
+
+Every submission is an honest one: the lab's solution with some answers left as released. Each
+round grades all of them with the course's grader, every protection on, one at a time, and a share
+of them with nbgrader, whose cost per submission does not depend on how many there are; over the
+rounds nbgrader grades all, too. CPU time is that of all processes that each command starts. The
+scores of the two are compared in the end.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import resource
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+BIN = Path(sys.executable).parent
+
+
+def run(*command: object, folder: Path) -> tuple[float, float]:
+    """Run a command; CPU and wall seconds. Raises CalledProcessError where it fails."""
+    before, started = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+    done = subprocess.run([str(word) for word in command], cwd=folder, capture_output=True)
+    wall = time.perf_counter() - started
+    if done.returncode not in (0, 1):  # 1: something was left out; the scores will tell
+        sys.stderr.write(done.stdout.decode() + done.stderr.decode())
+        done.check_returncode()
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, wall
+
+
+def hand_in(course: Path, lab: str, count: int, rounds: int) -> list[str]:
+    """Put `count` honest submissions into a course; the name of a student starts with its round."""
+    draw = random.Random(0)
+    solved = json.loads((course / "source" / lab / f"{lab}.ipynb").read_text("utf-8"))
+    released = json.loads((course / "release" / lab / f"{lab}.ipynb").read_text("utf-8"))
+    students = []
+    for number in range(count):
+        notebook = json.loads(json.dumps(released))
+        for cell, answer in zip(notebook["cells"], solved["cells"], strict=True):
+            if cell["metadata"].get("nbgrader", {}).get("solution") and draw.random() < 0.8:
+                cell["source"] = answer["source"]
+        student = f"round{number % rounds}-student{number:03d}"
+        folder = course / "submitted" / student / lab
+        folder.mkdir(parents=True)
+        (folder / f"{lab}.ipynb").write_text(json.dumps(notebook), "utf-8")
+        students.append(student)
+    return students
+
+
+def scores(course: Path, lab: str, students: list[str]) -> dict[str, float]:
+    """The automatic points of each student in a course's gradebook."""
+    from nbgrader.api import Gradebook
+
+    with Gradebook(f"sqlite:///{course / 'gradebook.db'}") as book:
+        found = {s: book.find_submission(lab, s) for s in students}
+        return {
+            student: sum(grade.auto_score or 0 for grade in submission.notebooks[0].grades)
+            for student, submission in found.items()
+        }
+
+
+def quartiles(values: list[float]) -> str:
+    """Median and quartiles, as text."""
+    if len(values) == 1:
+        return f"{values[0]:.2f}"
+    low, middle, high = statistics.quantiles(values, n=4, method="inclusive")
+    return f"{middle:.2f} ({low:.2f} to {high:.2f})"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--lab", default="lab03")
+    parser.add_argument("--submissions", type=int, default=100)
+    parser.add_argument("--rounds", type=int, default=5)
+    options = parser.parse_args()
+    os.environ["OMP_NUM_THREADS"] = "1"
+    grade = (sys.executable, "-m", "encoder_course", "grade")
+    with tempfile.TemporaryDirectory() as folder:
+        ours, theirs = Path(folder) / "ours", Path(folder) / "theirs"
+        run(*grade, "init", ours, folder=Path(folder))
+        run(*grade, "release", options.lab, folder=ours)
+        students = hand_in(ours, options.lab, options.submissions, options.rounds)
+        shutil.copytree(ours, theirs)
+        cost: dict[str, list[tuple[float, float]]] = {"nbgrader": [], "this course": []}
+        for turn in range(options.rounds):
+            share = [s for s in students if s.startswith(f"round{turn}-")]
+            order = ["nbgrader", "this course"][:: 1 if turn % 2 else -1]
+            for name in order:
+                if name == "nbgrader":
+                    command = (BIN / "nbgrader", "autograde", options.lab)
+                    spent = run(*command, f"--student=round{turn}-*", folder=theirs)
+                    count = len(share)
+                else:
+                    again = ("run", options.lab, "--again", "--workers", "1")
+                    spent = run(*grade, *again, folder=ours)
+                    count = len(students)
+                cost[name].append((spent[0] / count, spent[1] / count))
+                print(f"round {turn}: {name} {cost[name][-1][0]:.2f} CPU s", flush=True)
+        same = scores(ours, options.lab, students) == scores(theirs, options.lab, students)
+    print(f"\n{len(students)} submissions of {options.lab}; seconds for one of them\n")
+    print("| | CPU s | wall s |\n|---|---:|---:|")
+    for name, spent in cost.items():
+        cpu, wall = zip(*spent, strict=True)
+        print(f"| {name} | {quartiles(list(cpu))} | {quartiles(list(wall))} |")
+    pairs = list(zip(cost["nbgrader"], cost["this course"], strict=True))
+    for kind, place in (("CPU", 0), ("wall", 1)):
+        ratio = quartiles([nbgrader[place] / course[place] for nbgrader, course in pairs])
+        print(f"\n{kind} time of nbgrader over ours, within each round: {ratio}")
+    print(f"\nscores {'equal' if same else 'DIFFER'} for all {len(students)} submissions")
+
+
+if __name__ == "__main__":
+    main()

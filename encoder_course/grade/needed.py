@@ -1,0 +1,86 @@
+"""Leave a lab's own demonstrations out of a run, as long as nothing depends on them.
+
+A lab shows things between its exercises: figures, a published model run on the student's code.
+They take most of its time and none of its points.
+"""
+
+from __future__ import annotations
+
+import ast
+import symtable
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from encoder_course.check.base import STOPPED
+from encoder_course.grade.intake import Step
+from encoder_course.grade.master import Master
+from encoder_course.grade.runner import Outcome
+from encoder_course.grade.sources import normal
+
+
+def without_demonstrations(steps: Sequence[Step], master: Master) -> list[Step]:
+    """The steps in their order, without the master's cells that its own solution does not need.
+
+    A cell of which the student has changed a letter is a step like any other.
+    """
+    spare = demonstrations(master)
+    return [step for step in steps if step.kind != "code" or normal(step.source) not in spare]
+
+
+def lacks_a_name(outcome: Outcome) -> bool:
+    """Whether something was missing in a run: then it has to be done with every cell."""
+    said = [*outcome.errors.values()]
+    for found in outcome.evidence.values():
+        said += [one[STOPPED] for one in found if isinstance(one, Mapping) and STOPPED in one]
+    return any("NameError" in str(text) or "there is no `" in str(text) for text in said)
+
+
+def demonstrations(master: Master) -> frozenset[str]:
+    """The sources of plain code cells that neither an answer nor a test of the master needs."""
+    code = [cell for cell in master.cells if cell.kind == "code"]
+    plain = {normal(cell.source): touched(cell.source) for cell in code if cell.role == "plain"}
+    wanted = {name for cell in master.tests.values() for name in cell.asked}
+    for cell in code:
+        if cell.role in ("answer", "read_only"):
+            wanted |= free_names(cell.source)
+    while needed := [source for source, names in plain.items() if names & wanted]:
+        for source in needed:
+            del plain[source]
+            wanted |= free_names(source)
+    return frozenset(plain)
+
+
+def touched(source: str) -> frozenset[str]:
+    """The names of the notebook that a cell binds, deletes, or calls a method of for its effect."""
+    top = symtable.symtable(source, "cell", "exec")
+    found = {symbol.get_name() for symbol in top.get_symbols() if symbol.is_assigned()}
+    found |= {symbol.get_name() for symbol in top.get_symbols() if symbol.is_imported()}
+    for node in ast.walk(ast.parse(source)):
+        match node:
+            case ast.Expr(ast.Call(ast.Attribute() as changed)):
+                found |= _root(changed)
+            case ast.Attribute(ctx=ast.Store()) | ast.Subscript(ctx=ast.Store()):
+                found |= _root(node)
+    return frozenset(found)
+
+
+def free_names(source: str) -> frozenset[str]:
+    """The names that a cell, or a function in it, takes from the notebook."""
+    top = symtable.symtable(source, "cell", "exec")
+    found = {symbol.get_name() for symbol in top.get_symbols() if symbol.is_referenced()}
+    for scope in _below(top):
+        found |= {symbol.get_name() for symbol in scope.get_symbols() if symbol.is_global()}
+    return frozenset(found)
+
+
+def _below(scope: Any) -> Iterator[Any]:
+    for inner in scope.get_children():
+        yield inner
+        yield from _below(inner)
+
+
+def _root(node: ast.expr) -> set[str]:
+    """The name at the bottom of `name.a[0].b`, if there is one."""
+    while isinstance(node, ast.Attribute | ast.Subscript):
+        node = node.value
+    return {node.id} if isinstance(node, ast.Name) else set()
