@@ -351,8 +351,8 @@ choose_words = Exercise(
         ),
         Misconception(
             "words counted through all rows",
-            "the first row comes out as if words were numbered, and in the second the numbers do"
-            " not begin anew",
+            "draws were looked up by the number of a word, counted through all rows without a new"
+            " start: they belong to other words",
             _choose_flat,
         ),
         Misconception(
@@ -876,20 +876,26 @@ KINDS = ("[MASK]", "another token", "untouched")
 
 
 def _evaluate(model, batches, mask_id):
-    surprises, kinds = _answers(model, batches, mask_id)
+    return _means(*_answers(model, batches, mask_id))
+
+
+def _means(surprises: Tensor, kinds: Tensor) -> dict[str, float]:
     found = {"all": surprises.mean().item()}
-    return found | {
-        kind: surprises[kinds == number].mean().item() for number, kind in enumerate(KINDS)
-    }
+    return found | {kind: surprises[kinds == i].mean().item() for i, kind in enumerate(KINDS)}
 
 
-@torch.no_grad()
 def _answers(model, batches, mask_id) -> tuple[Tensor, Tensor]:
     """The surprise at every asked token of all batches, and which of `KINDS` it is; (M,) both."""
     was_training = model.training
     model.eval()
-    surprises, kinds = zip(*(_batch(model, *pair, mask_id) for pair in batches), strict=True)
+    found = _answers_as_it_is(model, batches, mask_id)
     model.train(was_training)
+    return found
+
+
+@torch.no_grad()
+def _answers_as_it_is(model, batches, mask_id):
+    surprises, kinds = zip(*(_batch(model, *pair, mask_id) for pair in batches), strict=True)
     return torch.cat(surprises), torch.cat(kinds)
 
 
@@ -907,11 +913,7 @@ def _evaluate_by_batch(model, batches, mask_id):
 
 
 def _evaluate_training(model, batches, mask_id):
-    with torch.no_grad():
-        parts = [_batch(model, *pair, mask_id) for pair in batches]
-    surprises, kinds = (torch.cat(part) for part in zip(*parts, strict=True))
-    found = {"all": surprises.mean().item()}
-    return found | {kind: surprises[kinds == i].mean().item() for i, kind in enumerate(KINDS)}
+    return _means(*_answers_as_it_is(model, batches, mask_id))
 
 
 def _evaluate_left_off(model, batches, mask_id):
