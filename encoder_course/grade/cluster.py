@@ -42,7 +42,7 @@ def grade_on_cluster(
 
     with Client(address, timeout="10s", set_as_default=False) as client:
         jobs = iter(unfinished(master, submissions, results).items())
-        running = as_completed(with_results=True)
+        running = as_completed(with_results=True, loop=client.loop)
 
         def send(count: int) -> None:
             for _ in range(count):

@@ -36,29 +36,43 @@ def lacks_a_name(outcome: Outcome) -> bool:
 
 
 def demonstrations(master: Master) -> frozenset[str]:
-    """The sources of plain code cells that neither an answer nor a test of the master needs."""
+    """The sources of plain code cells that no answer or test of the master needs.
+
+    Read from the end: a cell is needed where it binds or changes a name that something needed
+    behind it takes from the notebook.
+    """
+    spare, wanted = set(), set()
     code = [cell for cell in master.cells if cell.kind == "code"]
-    plain = {normal(cell.source): touched(cell.source) for cell in code if cell.role == "plain"}
-    wanted = {name for cell in master.tests.values() for name in cell.asked}
-    for cell in code:
-        if cell.role in ("answer", "read_only"):
+    modules = frozenset().union(*(imported(cell.source) for cell in code))
+    for cell in reversed(code):
+        if cell.role == "test":
+            wanted |= cell.asked
+        elif cell.role != "plain" or (bound(cell.source) | changed(cell.source) - modules) & wanted:
             wanted |= free_names(cell.source)
-    while needed := [source for source, names in plain.items() if names & wanted]:
-        for source in needed:
-            del plain[source]
-            wanted |= free_names(source)
-    return frozenset(plain)
+        else:
+            spare.add(normal(cell.source))
+    return frozenset(spare)
 
 
-def touched(source: str) -> frozenset[str]:
-    """The names of the notebook that a cell binds, deletes, or calls a method of for its effect."""
-    top = symtable.symtable(source, "cell", "exec")
-    found = {symbol.get_name() for symbol in top.get_symbols() if symbol.is_assigned()}
-    found |= {symbol.get_name() for symbol in top.get_symbols() if symbol.is_imported()}
+def bound(source: str) -> frozenset[str]:
+    """The names of the notebook that a cell assigns, defines or imports."""
+    names = symtable.symtable(source, "cell", "exec").get_symbols()
+    return frozenset(name.get_name() for name in names if name.is_assigned() or name.is_imported())
+
+
+def imported(source: str) -> frozenset[str]:
+    """The names of the notebook that a cell imports: nobody's own."""
+    names = symtable.symtable(source, "cell", "exec").get_symbols()
+    return frozenset(name.get_name() for name in names if name.is_imported())
+
+
+def changed(source: str) -> frozenset[str]:
+    """The names that a cell calls a method of for its effect, or assigns a part of."""
+    found = set()
     for node in ast.walk(ast.parse(source)):
         match node:
-            case ast.Expr(ast.Call(ast.Attribute() as changed)):
-                found |= _root(changed)
+            case ast.Expr(ast.Call(ast.Attribute() as method)):
+                found |= _root(method)
             case ast.Attribute(ctx=ast.Store()) | ast.Subscript(ctx=ast.Store()):
                 found |= _root(node)
     return frozenset(found)

@@ -123,6 +123,8 @@ class Runner:
         """The zygote with its walls, and what it has started: a submission's, while one runs."""
         import psutil
 
+        if self._process is None:
+            return []
         try:
             first = psutil.Process(self._process.pid)
             return [*first.children(recursive=True), first]
@@ -157,7 +159,7 @@ class Runner:
                 stop = attempt.timed_out()
             if stop is None and time.monotonic() >= next_check:
                 next_check = time.monotonic() + MEMORY_CHECK_SECONDS
-                if self._resident() > self.limits.megabytes * 2**20 + 3 * self._baseline:
+                if self._memory() > self.limits.megabytes * 2**20 + self._baseline:
                     stop = attempt.crashed(f"takes more than {self.limits.megabytes} MB of memory")
         self._end_child(control)
         return stop
@@ -192,7 +194,7 @@ class Runner:
                 self._control.settimeout(START_SECONDS)
                 with contextlib.suppress(OSError):
                     if self._control.recv(5) == b"ready":
-                        self._baseline = max(p.memory_info().rss for p in self.processes())
+                        self._baseline = self._memory()
                         return self._control
                 errors.seek(0)
                 last = errors.read()[-500:].decode(errors="replace").strip().splitlines()
@@ -200,15 +202,25 @@ class Runner:
             raise SandboxError(f"no sandbox: {last[-1] if last else 'it does not start'}")
         return self._control
 
-    def _resident(self) -> int:
-        """Bytes of memory that all processes of the zygote hold, shared pages counted each time."""
-        import psutil
+    def _memory(self) -> int:
+        """Bytes that all processes of the zygote hold, each shared page counted once."""
+        return sum(proportional(process) for process in self.processes())
 
-        total = 0
-        for process in self.processes():
-            with contextlib.suppress(psutil.Error):  # it ended after it was listed
-                total += process.memory_info().rss
-        return total
+
+def proportional(process: Any) -> int:
+    """Bytes of memory of a psutil process, its shared pages divided among those who share them.
+
+    Where the kernel does not tell, all that is resident; 0 for a process that has ended.
+    """
+    import psutil
+
+    try:
+        lines = Path(f"/proc/{process.pid}/smaps_rollup").read_text().splitlines()
+        return sum(int(line.split()[1]) for line in lines if line.startswith("Pss:")) * 1024
+    except OSError:
+        with contextlib.suppress(psutil.Error):
+            return process.memory_info().rss
+    return 0
 
 
 class _Attempt:
