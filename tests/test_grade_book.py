@@ -19,6 +19,7 @@ from encoder_course.grade.export import export
 from encoder_course.grade.feedback import graded, write_feedback
 from encoder_course.grade.gradebook import GradebookWriter, only_writer, open_gradebook
 from encoder_course.grade.markup import safe_html
+from encoder_course.grade.preflight import Protection
 from encoder_course.grade.release import checked_master, release
 from encoder_course.grade.results import Result
 
@@ -203,6 +204,18 @@ def test_a_lab_that_was_not_released_or_has_changed_is_refused(course, released)
         write(course)
 
 
+@pytest.mark.parametrize(
+    ("noted", "year"), [("2026-11-23 10:00:00 UTC", 2026), ("\x00 soon", None)]
+)
+def test_the_time_of_handing_in_is_kept_where_it_is_one(course, noted, year):
+    result = hand_in(course, "ada")
+    (course.submitted("ada", LAB) / "timestamp.txt").write_text(noted)
+    write(course, result)
+    with open_gradebook(course) as book:
+        when = book.find_submission(LAB, "ada").timestamp
+    assert (when.year if when else None) == year
+
+
 def test_only_one_grader_writes_at_a_time(course):
     with only_writer(course), pytest.raises(Refused, match="already"), only_writer(course):
         pass
@@ -364,6 +377,7 @@ def test_an_instructor_s_day(tmp_path, released, monkeypatch, capsys):
     assert "3 lines" in capsys.readouterr().out
 
 
+@pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SAWarning")  # nbgrader's own
 def test_the_autograde_button_goes_through_the_sandbox(course):
     """nbgrader's own would run a submission with the rights of the instructor."""
     from nbgrader.apps.api import NbGraderAPI
@@ -398,3 +412,10 @@ def test_what_cannot_be_done_is_said_in_one_line(course, monkeypatch, capsys, ar
     run(*arguments, status=2)
     seen = capsys.readouterr()
     assert words in seen.err and len(seen.err.splitlines()) == 1 and seen.out == ""
+
+
+def test_the_doctor_names_what_does_not_hold(monkeypatch, capsys):
+    found = [Protection(name="no network", holds=True), Protection(name="x", holds=False, seen="y")]
+    monkeypatch.setattr(command, "protections", lambda: found)
+    run("doctor", status=1)
+    assert capsys.readouterr().out.splitlines() == ["✓ no network", "✗ x: y"]

@@ -77,7 +77,7 @@ def collect_from_exchange(course: Course, lab: str) -> Collected:
         mode = path.lstat().st_mode
         if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
             raise Refused(f"{path} is a link or a device: nbgrader would copy what it leads to")
-    before = {student: _when(course, student, lab) for student in course.students(lab)}
+    before = {student: course.timestamp(student, lab) for student in course.students(lab)}
     with open_gradebook(course):  # nbgrader looks for a due date in it
         answer = api.collect(lab)
     if not answer["success"]:
@@ -85,7 +85,7 @@ def collect_from_exchange(course: Course, lab: str) -> Collected:
         raise Refused(f"nbgrader cannot collect {lab}: {why}")
     taken = {}
     for student in course.students(lab):
-        same = before.get(student) == _when(course, student, lab)
+        same = before.get(student) == course.timestamp(student, lab)
         taken[student] = "new" if student not in before else "unchanged" if same else "replaced"
     return Collected(taken=taken)
 
@@ -170,9 +170,3 @@ def _put(course: Course, student: str, lab: str, data: bytes) -> str:
         return "unchanged"
     put(path, data)
     return "replaced" if was_there else "new"
-
-
-def _when(course: Course, student: str, lab: str) -> str:
-    """When a student submitted, as nbgrader's exchange noted it; "" where it did not."""
-    path = course.submitted(student, lab) / "timestamp.txt"
-    return path.read_text(encoding="utf-8") if path.is_file() else ""

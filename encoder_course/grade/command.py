@@ -18,6 +18,7 @@ from encoder_course.grade.export import export
 from encoder_course.grade.feedback import graded, write_feedback
 from encoder_course.grade.gradebook import open_gradebook, shown
 from encoder_course.grade.grading import grade_lab
+from encoder_course.grade.preflight import protections
 from encoder_course.grade.release import release, release_repository
 from encoder_course.grade.results import Result
 from encoder_course.grade.sandbox import SandboxError
@@ -100,6 +101,9 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("--detail", action="store_true", help="a column for each graded cell")
     _course_option(one)
     one.set_defaults(run=run_export)
+
+    one = commands.add_parser("doctor", help="try whether submissions are shut in on this machine")
+    one.set_defaults(run=run_doctor)
     return top
 
 
@@ -114,7 +118,7 @@ def _course_option(to: argparse._ActionsContainer) -> None:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one subcommand: 0 when all is done, 1 when something was left out, 2 when refused."""
+    """Run one subcommand: 0 when all is well, 1 when not all, 2 when refused."""
     asked = parser().parse_args(arguments)
     try:
         return asked.run(asked)
@@ -224,3 +228,13 @@ def run_export(asked: argparse.Namespace) -> int:
         count = export(course, book, path, asked.labs or course.labs(), asked.detail)
     print(f"{count} lines in {path}")
     return DONE
+
+
+def run_doctor(asked: argparse.Namespace) -> int:
+    found = protections()
+    for protection in found:
+        mark = "✓" if protection.holds else "✗"
+        print(
+            f"{mark} {protection.name}" + (f": {protection.seen}" if not protection.holds else "")
+        )
+    return DONE if all(protection.holds for protection in found) else LEFT_SOME

@@ -134,6 +134,14 @@ class Course:
         found = sorted(folder.glob("[!.]*.ipynb"))
         return found[0] if len(found) == 1 else expected
 
+    def timestamp(self, student: str, lab: str) -> str:
+        """What nbgrader's exchange noted of the time of handing in; "" where it did not."""
+        path = self.submitted(student, lab) / "timestamp.txt"
+        if path.is_symlink() or not path.is_file():
+            return ""
+        with path.open(encoding="utf-8", errors="replace") as file:
+            return file.read(100).strip()
+
     def students(self, lab: str) -> list[str]:
         """Who has handed in this lab."""
         folders = (self.root / "submitted").glob(f"[!.]*/{lab}")

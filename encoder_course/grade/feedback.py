@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +75,6 @@ def page(course: Course, lab: str, submitted: Any) -> str:
     Raises Refused where the graded notebook is missing or damaged.
     """
     import nbformat
-    from jinja2 import Environment, FileSystemLoader
     from pygments.formatters import HtmlFormatter
 
     student = submitted.student.id
@@ -98,9 +98,7 @@ def page(course: Course, lab: str, submitted: Any) -> str:
         for grade in submitted.grades
     }
     parts = [_part(cell, rows, comments) for cell in notebook.cells]
-    environment = Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=True)
-    environment.filters["points"] = points
-    return environment.get_template(TEMPLATE).render(
+    return _template().render(
         student=student,
         lab=lab,
         total=submitted.score,
@@ -110,6 +108,15 @@ def page(course: Course, lab: str, submitted: Any) -> str:
         parts=parts,
         highlighting=HtmlFormatter().get_style_defs(".highlight"),
     )
+
+
+@lru_cache
+def _template() -> Any:
+    from jinja2 import Environment, FileSystemLoader
+
+    environment = Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=True)
+    environment.filters["points"] = points
+    return environment.get_template(TEMPLATE)
 
 
 def _waits(grade: Any) -> bool:

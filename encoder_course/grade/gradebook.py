@@ -92,6 +92,8 @@ class GradebookWriter:
             ) from None
         self.entered = {one.student.id for one in book.assignment_submissions(master.lab)}
         points = {cell.name: cell.max_score for cell in notebook.grade_cells}
+        cells = [*notebook.grade_cells, *notebook.solution_cells]
+        self.names = {cell.id: cell.name for cell in cells}
         if points != self._points():
             raise Refused(
                 f"the master of {master.lab} has changed since it was released: release it again"
@@ -125,32 +127,44 @@ class GradebookWriter:
         return {cell.grade_id: cell.points for cell in graded}
 
     def _enter(self, result: Result, before: dict[str, str], now: dict[str, str]) -> None:
+        """Enter scores and comments; `before` and `now` are the texts of the explain cells."""
         lab, student = result.lab, result.student
         self.book.update_or_create_student(student)
         submission = self.book.update_or_create_submission(lab, student, **self._when(student))
         notebook = next(one for one in submission.notebooks if one.name == lab)
         earned = {one.grade_id: one.points for one in result.exercises}
-        released = {name: cell.released for name, cell in self.master.explains.items()}
-        silent = set()
+        silent = self._silent(now) if result.status != "unreadable" else set()
         for grade in notebook.grades:
-            by_hand = grade.manual_score is not None
-            if grade.name in released:
-                text = now.get(grade.name, "")
-                if result.status != "unreadable" and text.strip() in ("", released[grade.name]):
-                    silent.add(grade.name)
-                score = 0 if grade.name in silent else None
-                changed = before.get(grade.name) != text
+            name = self.names[grade.cell_id]
+            if name in self.master.explains:
+                score = 0 if name in silent else None
+                changed = before.get(name) != now.get(name)
             else:
-                score = earned.get(grade.name, 0)
+                score = earned.get(name, 0)
                 changed = grade.auto_score != score
-            asked = changed if by_hand else score is None
-            grade.needs_manual_grade = asked or (by_hand and grade.needs_manual_grade)
+            if grade.manual_score is None:
+                grade.needs_manual_grade = score is None
+            elif changed:
+                grade.needs_manual_grade = True
             grade.auto_score = score
         for comment in notebook.comments:
-            comment.auto_comment = NO_RESPONSE if comment.name in silent else None
+            is_silent = self.names[comment.cell_id] in silent
+            comment.auto_comment = NO_RESPONSE if is_silent else None
         notebook.flagged = bool(notebook.flagged or result.needs_human)
         self.book.db.commit()
 
-    def _when(self, student: str) -> dict[str, str]:
-        path = self.course.submitted(student, self.master.lab) / "timestamp.txt"
-        return {"timestamp": path.read_text("utf-8").strip()} if path.is_file() else {}
+    def _silent(self, words: dict[str, str]) -> set[str]:
+        """The explain cells that are empty, or as released."""
+        explains = self.master.explains.items()
+        left = ((name, words.get(name, "").strip(), cell.released) for name, cell in explains)
+        return {name for name, text, released in left if text in ("", released.strip())}
+
+    def _when(self, student: str) -> dict[str, Any]:
+        """When a student submitted, where nbgrader's exchange noted it."""
+        from nbgrader.utils import parse_utc
+
+        try:
+            when = self.course.timestamp(student, self.master.lab)
+            return {"timestamp": parse_utc(when)} if when else {}
+        except (ValueError, OverflowError):  # the student's side wrote it
+            return {}

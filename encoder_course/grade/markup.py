@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import html
 import re
+from functools import lru_cache
 
 MOST_LETTERS = 50_000  # of a cell that is rendered; a longer one is shown as it was typed
 TAGS = frozenset(
@@ -20,6 +21,7 @@ PICTURE = re.compile(r"data:image/(?:png|jpeg);base64,[A-Za-z0-9+/=\s]*")
 HIGHLIGHT = re.compile(r"highlight|[a-z][a-z0-9]{0,2}")  # Pygments' names of classes
 
 
+@lru_cache(maxsize=500)  # most cells are the lab's own, and the same for everybody
 def safe_html(markdown: str) -> str:
     """Markdown rendered, with nothing left but text, tables, code, web links and pictures in it."""
     from bleach import clean
