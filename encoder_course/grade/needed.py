@@ -7,6 +7,7 @@ They take most of its time and none of its points.
 from __future__ import annotations
 
 import ast
+import re
 import symtable
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -16,6 +17,8 @@ from encoder_course.grade.intake import Step
 from encoder_course.grade.master import Master
 from encoder_course.grade.runner import Outcome
 from encoder_course.grade.sources import normal
+
+MISSING = re.compile(r"name '(\w+)' is not defined|there is no `(\w+)`")
 
 
 def without_demonstrations(steps: Sequence[Step], master: Master) -> list[Step]:
@@ -27,12 +30,13 @@ def without_demonstrations(steps: Sequence[Step], master: Master) -> list[Step]:
     return [step for step in steps if step.kind != "code" or normal(step.source) not in spare]
 
 
-def lacks_a_name(outcome: Outcome) -> bool:
-    """Whether something was missing in a run: then it has to be done with every cell."""
+def lacks_a_demonstration(outcome: Outcome, master: Master) -> bool:
+    """Whether a name was missing in a run that a demonstration defines: all cells have to run."""
     said = [*outcome.errors.values()]
     for found in outcome.evidence.values():
         said += [one[STOPPED] for one in found if isinstance(one, Mapping) and STOPPED in one]
-    return any("NameError" in str(text) or "there is no `" in str(text) for text in said)
+    missing = {name for text in said for found in MISSING.findall(str(text)) for name in found}
+    return any(missing & bound(source) for source in demonstrations(master))
 
 
 def demonstrations(master: Master) -> frozenset[str]:

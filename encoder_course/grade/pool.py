@@ -15,7 +15,7 @@ from encoder_course.grade.intake import Step, Unreadable, take_in
 from encoder_course.grade.judge import all_pass, judge, unreadable
 from encoder_course.grade.limits import Limits
 from encoder_course.grade.master import Master
-from encoder_course.grade.needed import lacks_a_name, without_demonstrations
+from encoder_course.grade.needed import lacks_a_demonstration, without_demonstrations
 from encoder_course.grade.results import Result, Results
 from encoder_course.grade.runner import Outcome, Runner
 
@@ -52,7 +52,7 @@ def grade_one(runner: Runner, master: Master, student: str, path: Path) -> Resul
         return unreadable(student, master, str(problem), submission, runner.isolation)
     steps = without_demonstrations(intake.steps, master)
     outcome = _run(runner, steps)
-    if len(steps) < len(intake.steps) and lacks_a_name(outcome):
+    if len(steps) < len(intake.steps) and lacks_a_demonstration(outcome, master):
         steps = intake.steps
         outcome = _run(runner, steps)
     return judge(student, master, intake, steps, outcome, submission, runner.isolation)
