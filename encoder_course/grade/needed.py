@@ -10,6 +10,7 @@ import ast
 import re
 import symtable
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from encoder_course.check.base import STOPPED
@@ -39,6 +40,7 @@ def lacks_a_demonstration(outcome: Outcome, master: Master) -> bool:
     return any(missing & bound(source) for source in demonstrations(master))
 
 
+@lru_cache(maxsize=8)
 def demonstrations(master: Master) -> frozenset[str]:
     """The sources of plain code cells that no answer or test of the master needs.
 

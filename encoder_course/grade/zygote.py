@@ -35,6 +35,7 @@ from encoder_course.check.running import explain
 from encoder_course.grade import confine
 from encoder_course.grade.codec import HEAD, Malformed, decode, encode, frame_length
 from encoder_course.grade.limits import Limits
+from encoder_course.repro import seed_everything
 
 LONGEST = 2000  # characters of an error's text
 _PID = struct.Struct("<i")
@@ -56,7 +57,7 @@ def main(needed: list[str], isolation: str, limits: Limits) -> None:
         with contextlib.suppress(ImportError):
             importlib.import_module(module)
     shell = make_shell()
-    warm_up()
+    warm_up(shell)
     quiet = os.open(os.devnull, os.O_RDWR)
     for stream in (0, 1, 2):
         os.dup2(quiet, stream)
@@ -153,11 +154,14 @@ def kill_descendants() -> None:
         psutil.wait_procs(left, timeout=1)
 
 
-def warm_up() -> None:
-    """Have torch look at the processor while /proc is there, and load what it loads when needed.
+def warm_up(shell: Any) -> None:
+    """Do once what every child would: have torch look at the processor while /proc is there.
 
     On one thread: a parent that has used more would leave its children waiting for them.
     """
+    seed_everything(0)
+    shell.run_cell("def warm():\n    return 1\nwarm()")
+    shell.reset()
     torch.backends.cpu.get_cpu_capability()
     for dtype in (torch.float32, torch.float64):
         square = torch.randn(32, 32, dtype=dtype, generator=torch.Generator().manual_seed(0))
