@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Sequence
+from pathlib import Path
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn import functional as F
 
 from encoder_course import hf
+from encoder_course.config import EncoderConfig
 from encoder_course.nn import Encoder
 from encoder_course.nn.fast import FastEncoder, suits
 from encoder_course.progress import track
+from encoder_course.text.batching import pad
 from encoder_course.text.tokenizer import Tokenizer
 
 POOLINGS = ("mean", "cls", "max")
+SETTINGS = ("pooling", "normalise", "max_len", "width")  # what shapes a vector, weights aside
 ENOUGH_TO_PREPARE = 64  # texts; preparing the fast path costs about as much as encoding a few
 
 
@@ -26,8 +31,10 @@ class SentenceEncoder:
     `pooling`: "mean" of the tokens, the first token ("cls"), or the largest value of each number
     ("max"). Rows are never padded, so no padding can leak into a mean. With `normalise` every
     vector has length 1, and a dot product of two is their cosine. Texts are cut after `max_len`
-    tokens. ValueError for an unknown pooling, a `max_len` that the encoder has no positions for,
-    and a tokenizer with more tokens than the encoder. Reimers and Gurevych, 2019.
+    tokens, vectors after `width` numbers: of use where training packed what matters into the first
+    ones (see `contrastive`). ValueError for an unknown pooling, a `max_len` or a `width` that the
+    encoder does not have, and a tokenizer with more tokens than the encoder. Reimers and Gurevych,
+    2019.
     """
 
     def __init__(
@@ -37,12 +44,17 @@ class SentenceEncoder:
         pooling: str = "mean",
         normalise: bool = True,
         max_len: int = 256,
+        width: int | None = None,
     ) -> None:
         if pooling not in POOLINGS:
             raise ValueError(f"pooling {pooling!r} is not one of {POOLINGS}")
         if max_len > encoder.config.max_len:
             raise ValueError(
                 f"max_len is {max_len} but the encoder has positions for {encoder.config.max_len}"
+            )
+        if width is not None and not 1 <= width <= encoder.config.dim:
+            raise ValueError(
+                f"width is {width} but the encoder gives {encoder.config.dim} numbers per text"
             )
         if len(tokenizer) > encoder.config.vocab_size:
             raise ValueError(
@@ -54,6 +66,7 @@ class SentenceEncoder:
         self.pooling = pooling
         self.normalise = normalise
         self.max_len = max_len
+        self.width = encoder.config.dim if width is None else width
 
     @classmethod
     def minilm(cls) -> SentenceEncoder:
@@ -68,7 +81,7 @@ class SentenceEncoder:
         """
         weight = self.encoder.embed.token.weight
         dtype = torch.promote_types(weight.dtype, torch.float32)  # a mean in bfloat16 is coarse
-        vectors = torch.empty(len(texts), weight.shape[1], dtype=dtype, device=weight.device)
+        vectors = torch.empty(len(texts), self.width, dtype=dtype, device=weight.device)
         if not len(texts):
             return vectors
         ids = self.tokenizer.ids(texts, max_len=self.max_len)
@@ -81,7 +94,7 @@ class SentenceEncoder:
         with track(None, "encode", progress, total=len(rows), unit=" texts") as bar:
             for batch, hidden in self.encoder.packed_batches(rows, packed=packed):
                 for i, tokens in zip(batch, hidden, strict=True):
-                    vectors[i] = self.pool(tokens.to(dtype))
+                    vectors[i] = self.pool(tokens.to(dtype))[: self.width]
                 bar.update(len(batch))
         self.encoder.train(training)
         return F.normalize(vectors, dim=-1) if self.normalise else vectors
@@ -92,13 +105,67 @@ class SentenceEncoder:
             return tokens[0]
         return tokens.mean(dim=0) if self.pooling == "mean" else tokens.amax(dim=0)
 
+    def trainable(self, texts: Sequence[str]) -> Float[Tensor, "B D"]:
+        """The pooled vectors with their gradients: whole (no `width`), and not yet of length 1.
+
+        One padded batch, computed in the mode the encoder is in.
+        """
+        device = self.encoder.embed.token.weight.device
+        ids, keep = pad(self.tokenizer.ids(texts, max_len=self.max_len), self.tokenizer.pad_id)
+        keep = keep.to(device)
+        return pool_padded(self.encoder(ids.to(device), keep), keep, self.pooling)
+
+    def save(self, folder: str | Path) -> Path:
+        """Write weights, tokenizer and settings into a folder that `load` reads."""
+        from safetensors.torch import save_file
+
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        settings = {name: getattr(self, name) for name in SETTINGS}
+        settings = {"config": self.encoder.config.to_dict(), **settings}
+        (folder / "sentence.json").write_text(json.dumps(settings, indent=2) + "\n", "utf-8")
+        self.tokenizer.save(folder / "tokenizer.json")
+        weights = {name: tensor.contiguous() for name, tensor in self.encoder.state_dict().items()}
+        save_file(weights, folder / "model.safetensors")
+        return folder
+
+    @classmethod
+    def load(cls, folder: str | Path) -> SentenceEncoder:
+        """What `save` wrote, ready for inference. ValueError for a missing or damaged file."""
+        from safetensors import SafetensorError
+        from safetensors.torch import load_file
+
+        folder = Path(folder)
+        for name in ("sentence.json", "tokenizer.json", "model.safetensors"):
+            if not (folder / name).is_file():
+                raise ValueError(f"there is no {name} in {folder}, so it holds no sentence encoder")
+        try:
+            settings = json.loads((folder / "sentence.json").read_text("utf-8"))
+            encoder = Encoder(EncoderConfig.from_dict(settings.pop("config")))
+            encoder.load_state_dict(load_file(folder / "model.safetensors"))
+        except (json.JSONDecodeError, SafetensorError, RuntimeError, KeyError) as error:
+            raise ValueError(f"the sentence encoder in {folder} is damaged: {error}") from error
+        return cls(encoder.eval(), Tokenizer.load(folder / "tokenizer.json"), **settings)
+
     def fingerprint(self) -> str:
         """A name for everything that a vector depends on besides the text."""
         digest = hashlib.blake2b(digest_size=16)
-        settings = (self.encoder.config, self.pooling, self.normalise, self.max_len)
+        settings = (self.encoder.config, *(getattr(self, name) for name in SETTINGS))
         digest.update(repr(settings).encode())
         digest.update(self.tokenizer.backend.to_str().encode())
         for name, tensor in self.encoder.state_dict().items():
             digest.update(name.encode())
             digest.update(tensor.cpu().contiguous().view(torch.uint8).numpy())
         return digest.hexdigest()
+
+
+def pool_padded(
+    hidden: Float[Tensor, "B T D"], keep: Bool[Tensor, "B T"], pooling: str = "mean"
+) -> Float[Tensor, "B D"]:
+    """One vector for each row of a padded batch; only tokens to keep count."""
+    if pooling == "cls":
+        return hidden[:, 0]
+    real = keep[..., None]  # (B, T, 1)
+    if pooling == "max":
+        return hidden.masked_fill(~real, -torch.inf).amax(dim=1)
+    return (hidden * real).sum(dim=1) / real.sum(dim=1)
