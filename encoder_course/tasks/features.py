@@ -8,9 +8,8 @@ from pathlib import Path
 from jaxtyping import Float
 from torch import Tensor
 
-from encoder_course.data.cache import cache_folder
 from encoder_course.tasks.embed import SentenceEncoder
-from encoder_course.tasks.search import content_key, read_vectors, write_vectors
+from encoder_course.tasks.search import DocumentSearch
 
 
 def features(
@@ -25,15 +24,9 @@ def features(
 
     The file is named by the content of the encoder and the texts, so a weight, a setting or a
     letter that changes makes another file, and a damaged one is written anew. It lies in
-    `cache_dir` (default: the user's cache of this course); without `cache` nothing is written.
+    `cache_dir` (default: the user's cache of this course), where `DocumentSearch` keeps its own;
+    without `cache` nothing is written.
     """
     if isinstance(texts, str):
         raise TypeError("features takes a list of texts, but got one str")
-    if not cache:
-        return encoder.encode(texts, progress)
-    path = cache_folder(cache_dir) / "features" / f"{content_key(encoder, texts)}.npz"
-    vectors = read_vectors(path, (len(texts), encoder.encoder.config.dim))
-    if vectors is None:
-        vectors = encoder.encode(texts, progress)
-        write_vectors(path, vectors)
-    return vectors
+    return DocumentSearch(encoder, cache, cache_dir).load_or_encode(list(texts), progress)
