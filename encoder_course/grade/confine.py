@@ -22,7 +22,7 @@ MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC = 1, 2, 4, 8
 PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS = 1, 4, 36, 38
 CAPABILITY_VERSION_3 = 0x20080522
 NOBODY = 65534
-HERE = "/tmp"  # the working directory of a submission
+HERE = "/submission"  # its working directory, where no Python can be installed
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
