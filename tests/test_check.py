@@ -448,8 +448,8 @@ def test_registry_finds_what_is_there(course):
     before = set(check.all_exercises())
     course("zz_toy", "98.10", "98.9")
     assert [n for n in check.all_exercises() if n not in before] == ["98.9", "98.10"]
-    course("aa_lab", "lab98.1")
-    assert list(check.all_exercises())[-1] == "lab98.1"
+    course("aa_lab", "zz98.1")
+    assert list(check.all_exercises())[-1] == "zz98.1"
     assert check.zz_toy.e98_9.number == "98.9" and "zz_toy" in dir(check)
 
 
