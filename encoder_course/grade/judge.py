@@ -121,7 +121,8 @@ def _problem(steps: Sequence[Step], number: int | None, words: str) -> str:
         return words
     step = steps[number]
     if step.kind == "code":
-        return f"cell {step.cell + 1} {words}, and was left out"
+        place = f"cell {step.cell + 1}" if step.cell >= 0 else "a cell that grading put in"
+        return f"{place} {words}, and was left out"
     return f"the test of {step.grade_id.removesuffix('_test')} {words}"
 
 
