@@ -1,0 +1,75 @@
+"""Classifiers that know no encoder: what the others have to beat to be worth their price."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from encoder_course.tasks.classifier import Classifier
+from encoder_course.tasks.classify import logistic_regression
+from encoder_course.tasks.storage import load_weights
+
+if TYPE_CHECKING:
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+
+class MajorityClassifier(Classifier):
+    """Answers with the most frequent class, whatever the text: the score that costs nothing."""
+
+    def learn(self, examples, validation, plan, seed, progress) -> None:
+        targets = self.targets(examples)
+        self.shares = targets.bincount(minlength=len(self.classes)) / len(targets)
+
+    def logits(self, texts: Sequence[str]) -> Float[Tensor, "B C"]:
+        return self.shares.log().expand(len(texts), -1)
+
+    def state(self) -> tuple[dict[str, Any], dict[str, Tensor]]:
+        return {}, {"shares": self.shares}
+
+    def restore(self, learnt: dict[str, Any], tensors: dict[str, Tensor], folder: Path) -> None:
+        self.shares = tensors["shares"]
+
+
+class WordClassifier(Classifier):
+    """TF-IDF of words and word pairs, and a logistic regression: what words alone give away.
+
+    `strength` is the inverse of the regression's penalty (scikit-learn's C). Salton and Buckley,
+    1988.
+    """
+
+    def __init__(self, *, strength: float | int = 1.0, label: str = "label") -> None:
+        super().__init__(label, strength=strength)
+
+    def learn(self, examples, validation, plan, seed, progress) -> None:
+        self.words = tfidf()
+        rows = self.words.fit_transform([example.text for example in examples])
+        targets = self.targets(examples).numpy()
+        self.head = logistic_regression(rows, targets, self.settings["strength"])
+
+    def logits(self, texts: Sequence[str]) -> Float[Tensor, "B C"]:
+        rows = self.words.transform(texts)  # sparse: a text has few of the words
+        return (
+            torch.from_numpy(rows @ self.head.weight.detach().numpy().T) + self.head.bias.detach()
+        )
+
+    def state(self) -> tuple[dict[str, Any], dict[str, Tensor]]:
+        words = self.words.get_feature_names_out().tolist()
+        return {"words": words}, {**self.head.state_dict(), "rarity": torch.tensor(self.words.idf_)}
+
+    def restore(self, learnt: dict[str, Any], tensors: dict[str, Tensor], folder: Path) -> None:
+        self.words = tfidf(learnt["words"])
+        self.words.idf_ = tensors.pop("rarity").numpy()
+        self.head = nn.Linear(len(learnt["words"]), len(self.classes)).double()
+        load_weights(self.head, tensors, folder)
+
+
+def tfidf(words: list[str] | None = None) -> TfidfVectorizer:
+    """Counts of words and pairs, damped by a logarithm; rare ones weigh more, rows have length 1."""
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    return TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, vocabulary=words)
