@@ -68,7 +68,7 @@ def _letter_cases(seed=0):
         "accents that are code points of their own": (f"{decomposed} {pick(['Lima', 'Oslo'])}",),
         "a capital I with a dot": (f"{pick(['İzmir', 'İzmit', 'İznik'])} {name}",),
         "a letter that is no accented one": (f"{pick(['Straße', 'Größe', 'Fuß'])} ﬁn",),
-        "Hindi": (f"{pick(['हिन्दी', 'किताब', 'दिल्ली'])} {name}",),
+        "Hindi": (f"{pick(['हिन्दी', 'किताब', 'दिल्ली'])} {pick(['सेब', 'मेला', 'देश'])} {name}",),
         "Korean, where one code point is a whole syllable": (pick(["한국", "서울", "부산"]),),
     }
 
@@ -139,6 +139,16 @@ letters = Exercise(
             "Hindi loses more signs than it has to: of the categories that begin with M, only the "
             "marks without a width of their own go",
             lambda text: _letters(text, dropped=("Mn", "Mc", "Me")),
+        ),
+        Misconception(
+            "combining class",
+            "Hindi keeps vowel signs without a width of their own: whether a sign has a combining "
+            "class is another question than its category, and theirs is 0",
+            lambda text: [
+                (letter, at)
+                for letter, at in _letters(text, dropped=())
+                if not unicodedata.combining(letter)
+            ],
         ),
         Misconception(
             "case folded",

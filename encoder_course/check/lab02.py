@@ -297,6 +297,13 @@ def _turned(x, angles, sign=-1):
     return torch.cat([first * cos + sign * second * sin, second * cos + first * sin], dim=-1)
 
 
+def _overwritten(x, base=10_000.0):
+    angles = package.rotary_angles(*x.shape[2:], base).to(x)
+    first, second = x.chunk(2, dim=-1)
+    first = first * angles.cos() - second * angles.sin()
+    return torch.cat([first, second * angles.cos() + first * angles.sin()], dim=-1)
+
+
 def _rotate_by(angles):
     """Turn by `angles(x, base)` in place of the right ones."""
     return lambda x, base=10_000.0: _turned(x, angles(x, base))
@@ -357,6 +364,12 @@ rotate = Exercise(
             "no rotation",
             "the vectors change their length: a sign is wrong",
             lambda x, base=10_000.0: _turned(x, package.rotary_angles(*x.shape[2:], base), sign=1),
+        ),
+        Misconception(
+            "overwritten",
+            "the first half is right and the second is not: it was computed from the first half "
+            "after that had been turned already",
+            _overwritten,
         ),
         Misconception(
             "backwards",
@@ -567,6 +580,11 @@ def _gap_of_squares(encode, ids, order):
     return (F.mse_loss(shuffled, hidden) / hidden.square().mean()).item()
 
 
+def _gap_of_all(encode, ids, order):
+    hidden, shuffled = encode(ids)[:, order], encode(ids[:, order])
+    return ((shuffled - hidden).norm() / hidden.norm()).item()
+
+
 def _gap_of_each(encode, ids, order):
     hidden, shuffled = encode(ids)[:, order], encode(ids[:, order])
     return ((shuffled - hidden).norm(dim=-1) / hidden.norm(dim=-1)).mean().item()
@@ -636,6 +654,12 @@ order_gap = Exercise(
             "squared distances are compared with squared lengths: a distance of half a length "
             "would count as a quarter",
             _gap_of_squares,
+        ),
+        Misconception(
+            "one length for all",
+            "all numbers of the batch are taken as one long vector, in which large distances weigh "
+            "more: each token has a distance of its own, and the mean comes after",
+            _gap_of_all,
         ),
         Misconception(
             "a ratio for each token",

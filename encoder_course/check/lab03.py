@@ -169,6 +169,12 @@ attend = Exercise(
             ),
         ),
         Misconception(
+            "over the queries, and nothing kept",
+            "the queries compete for each key, and it is the keys that have to compete for each"
+            " query; and a row with nothing to keep still has weights",
+            _attend_with(lambda scores, keep: _filled(scores, keep).softmax(dim=-2)),
+        ),
+        Misconception(
             "scores handed out",
             "the values are right; beside them you hand out the scores, and the weights are asked"
             " for",
@@ -221,7 +227,11 @@ def _split_cases(seed: int = _SHOWN) -> dict[str, tuple]:
 
 
 def _merge_cases(seed: int = _SHOWN) -> dict[str, tuple]:
-    return {name: (_split_heads(x, heads),) for name, (x, heads) in _split_cases(seed).items()}
+    """Heads as attention hands them out: in memory they lie in the order of their axes."""
+    return {
+        name: (_split_heads(x, heads).contiguous(),)
+        for name, (x, heads) in _split_cases(seed).items()
+    }
 
 
 split_heads = Exercise(
@@ -511,6 +521,12 @@ reached = Exercise(
             "`padding`: nobody may look at a padding token, but it has a query of its own, and its"
             " output is computed like any other",
             _REACHED | {"padding": set()},
+        ),
+        Misconception(
+            "padding does not ask",
+            "`padding` and `word`: a padding token is hidden from the others, and it still has a"
+            " query of its own: it looks at words, and its output is computed like any other",
+            _REACHED | {"padding": set(), "word": {(1, 0), (1, 1), (1, 2)}},
         ),
         Misconception(
             "padding leaks",
