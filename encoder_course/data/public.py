@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any
 
-from encoder_course.data.written import Clause, Message, Review, Span
+from encoder_course.data.written import Clause, Message, Review
+from encoder_course.text.bio import Span, to_spans
 
 
 @dataclass(frozen=True)
@@ -79,16 +81,9 @@ def _clause(row: dict[str, Any], features: dict[str, Any]) -> Clause:
 
 def joined(words: Sequence[str], tags: Sequence[str]) -> tuple[str, tuple[Span, ...]]:
     """Words and their BIO tags as one text, words joined by spaces, and its spans."""
-    spans: list[Span] = []
-    start, previous = 0, "O"
-    for word, tag in zip(words, tags, strict=True):
-        end, label = start + len(word), tag[2:]
-        if tag == f"I-{label}" and previous[2:] == label:
-            spans[-1] = spans[-1]._replace(end=end)
-        elif tag != "O":
-            spans.append(Span(start, end, label))
-        start, previous = end + 1, tag
-    return " ".join(words), tuple(spans)
+    starts = accumulate((len(word) + 1 for word in words), initial=0)
+    places = [(start, start + len(word)) for start, word in zip(starts, words, strict=False)]
+    return " ".join(words), to_spans(places, tags)
 
 
 def _question(row: dict[str, Any], features: dict[str, Any]) -> Question:

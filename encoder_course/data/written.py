@@ -6,18 +6,12 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
+
+from encoder_course.text.bio import Span
 
 FOLDER = Path(__file__).parent / "written"
 SPLITS = ("train", "test")
-
-
-class Span(NamedTuple):
-    """Characters `text[start:end]` and what they are."""
-
-    start: int
-    end: int
-    label: str
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -12,7 +11,6 @@ from torch import Tensor, nn
 
 from encoder_course.tasks.classifier import Classifier
 from encoder_course.tasks.classify import logistic_regression
-from encoder_course.tasks.storage import load_weights
 
 if TYPE_CHECKING:
     from sklearn.feature_extraction.text import TfidfVectorizer
@@ -28,10 +26,10 @@ class MajorityClassifier(Classifier):
     def logits(self, texts: Sequence[str]) -> Float[Tensor, "B C"]:
         return self.shares.log().expand(len(texts), -1)
 
-    def state(self) -> tuple[dict[str, Any], dict[str, Tensor]]:
-        return {}, {"shares": self.shares}
+    def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        return {"shares": self.shares}, {}
 
-    def restore(self, learnt: dict[str, Any], tensors: dict[str, Tensor], folder: Path) -> None:
+    def restore(self, tensors: dict[str, Tensor], learnt: dict[str, Any]) -> None:
         self.shares = tensors["shares"]
 
 
@@ -57,19 +55,20 @@ class WordClassifier(Classifier):
             torch.from_numpy(rows @ self.head.weight.detach().numpy().T) + self.head.bias.detach()
         )
 
-    def state(self) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         words = self.words.get_feature_names_out().tolist()
-        return {"words": words}, {**self.head.state_dict(), "rarity": torch.tensor(self.words.idf_)}
+        rarity = torch.from_numpy(self.words.idf_)
+        return {**self.head.state_dict(), "rarity": rarity}, {"words": words}
 
-    def restore(self, learnt: dict[str, Any], tensors: dict[str, Tensor], folder: Path) -> None:
+    def restore(self, tensors: dict[str, Tensor], learnt: dict[str, Any]) -> None:
         self.words = tfidf(learnt["words"])
         self.words.idf_ = tensors.pop("rarity").numpy()
         self.head = nn.Linear(len(learnt["words"]), len(self.classes)).double()
-        load_weights(self.head, tensors, folder)
+        self.head.load_state_dict(tensors)
 
 
 def tfidf(words: list[str] | None = None) -> TfidfVectorizer:
-    """Counts of words and pairs, damped by a logarithm; rare ones weigh more, rows have length 1."""
+    """Counts of words and pairs, damped by a logarithm; rare ones weigh more, rows get length 1."""
     from sklearn.feature_extraction.text import TfidfVectorizer
 
     return TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, vocabulary=words)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import random
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,24 +17,22 @@ from torch import Tensor
 from encoder_course.progress import track
 from encoder_course.tasks.calibration import calibration_error, fit_temperature
 from encoder_course.tasks.metrics import Report, accuracy, macro_f1, measure
-from encoder_course.tasks.storage import read_task, write_task
-from encoder_course.tasks.training import History, Plan
-
-PLANNED = ("lr", "head_lr", "batch")  # settings of a classifier that are settings of its `Plan`
+from encoder_course.tasks.storage import Stored
+from encoder_course.tasks.training import History, Plan, plan_of
 
 
-class Classifier(ABC):
+class Classifier(Stored):
     """What all classifiers can do. Examples are records with a `.text` and a label.
 
     `label` is the name of the field that holds the label; the other settings are those of the
     class. Each `fit` begins anew.
     """
 
+    kept = ("classes", "temperature")
     epochs = 1  # at most, where `fit` is not told
 
     def __init__(self, label: str = "label", **settings: Any) -> None:
-        self.settings = {"label": label, **settings}
-        self.classes: list[str] = []
+        super().__init__(label=label, **settings)
         self.temperature: float = 1.0
         self.history: History | None = None  # where training goes step by step
 
@@ -58,8 +55,7 @@ class Classifier(ABC):
         if len(self.classes) < 2:
             raise ValueError(f"a classifier needs two classes, but the labels are {self.classes}")
         self.temperature = 1.0
-        planned = {name: value for name, value in self.settings.items() if name in PLANNED}
-        plan = Plan(epochs=epochs or self.epochs, patience=patience, **planned)
+        plan = plan_of(self.settings, epochs or self.epochs, patience)
         self.learn(examples, validation, plan, seed, progress)
         return self
 
@@ -80,8 +76,7 @@ class Classifier(ABC):
 
     def predict_proba(self, texts: Sequence[str]) -> Float[Tensor, "B C"]:
         """The probability of each class, in the order of `classes`. ValueError before `fit`."""
-        if not self.classes:
-            raise ValueError("there is nothing to predict with: call fit with some examples first")
+        self.require_fit()
         if isinstance(texts, str):
             raise TypeError("predict takes a list of texts, but got one str")
         if not len(texts):
@@ -127,43 +122,6 @@ class Classifier(ABC):
         if unknown:
             raise ValueError(f"the labels {unknown} are not among the classes {self.classes}")
         return torch.tensor([self.classes.index(label) for label in labels])
-
-    def save(self, folder: str | Path) -> Path:
-        """Write everything into a folder that `load` of the same class reads."""
-        if not self.classes:
-            raise ValueError("there is nothing to save: call fit with some examples first")
-        learnt, tensors = self.state()
-        common = dict(classes=self.classes, temperature=self.temperature, settings=self.settings)
-        return write_task(folder, type(self).__name__, {**common, **learnt}, tensors)
-
-    @classmethod
-    def load(cls, folder: str | Path, **options: Any) -> Classifier:
-        """What `save` wrote. ValueError that names what is missing, damaged or of another kind.
-
-        `options` of the constructor that are not stored, such as `cache`, may be given.
-        """
-        learnt, tensors = read_task(folder, cls.__name__)
-        try:
-            classifier = cls(*cls.stored(Path(folder)), **learnt["settings"], **options)
-            classifier.classes = learnt["classes"]
-            classifier.temperature = learnt["temperature"]
-            classifier.restore(learnt, tensors, Path(folder))
-        except (KeyError, TypeError) as error:
-            raise ValueError(f"the {cls.__name__} in {folder} is damaged: {error!r}") from error
-        return classifier
-
-    @classmethod
-    def stored(cls, folder: Path) -> tuple[Any, ...]:
-        """The first arguments of the constructor, where an encoder is among them."""
-        return ()
-
-    @abstractmethod
-    def state(self) -> tuple[dict[str, Any], dict[str, Tensor]]:
-        """What was learnt: plain data, and tensors."""
-
-    @abstractmethod
-    def restore(self, learnt: dict[str, Any], tensors: dict[str, Tensor], folder: Path) -> None:
-        """The inverse of `state`; `folder` is for messages."""
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ Their interface is `classifier.Classifier`; what they have to beat stands in `ba
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +20,12 @@ from encoder_course.nn import Encoder
 from encoder_course.tasks.classifier import Classifier
 from encoder_course.tasks.embed import SentenceEncoder
 from encoder_course.tasks.features import Features
-from encoder_course.tasks.storage import ENCODER, load_weights
-from encoder_course.tasks.training import seeded, train
+from encoder_course.tasks.storage import ENCODER, WithHead
+from encoder_course.tasks.training import cross_entropy, seeded, train
 from encoder_course.text.tokenizer import Tokenizer
 
 
-class HeadClassifier(Classifier):
+class HeadClassifier(WithHead, Classifier):
     """A small network on the vectors of a frozen encoder, trained step by step.
 
     The same head as `FineTunedClassifier` has, so that the two differ in what is frozen and in
@@ -61,9 +61,9 @@ class HeadClassifier(Classifier):
         return Head(self.features.encoder.width, len(self.classes))
 
     def rows(self, examples: Sequence[Any], progress: bool) -> list[tuple[Tensor, Tensor]]:
-        """(vector, number of the class) of each example."""
+        """(vector, number of the class) of each example; the number as a tensor of one."""
         vectors = self.features([example.text for example in examples], progress)
-        return list(zip(vectors, self.targets(examples), strict=True))
+        return list(zip(vectors, self.targets(examples).split(1), strict=True))
 
     @torch.no_grad()
     def logits(self, texts: Sequence[str]) -> Float[Tensor, "B C"]:
@@ -77,13 +77,6 @@ class HeadClassifier(Classifier):
     @classmethod
     def stored(cls, folder: Path) -> tuple[SentenceEncoder]:
         return (SentenceEncoder.load(folder / ENCODER),)
-
-    def state(self) -> tuple[dict[str, Any], dict[str, Tensor]]:
-        return {}, self.head.state_dict()
-
-    def restore(self, learnt: dict[str, Any], tensors: dict[str, Tensor], folder: Path) -> None:
-        self.head = self.new_head().eval()
-        load_weights(self.head, tensors, folder)
 
 
 class FeatureClassifier(HeadClassifier):
@@ -113,7 +106,7 @@ class FeatureClassifier(HeadClassifier):
         return nn.Linear(self.features.encoder.width, len(self.classes)).double()
 
 
-class FineTunedClassifier(Classifier):
+class FineTunedClassifier(WithHead, Classifier):
     """A head and the encoder below it, trained together (Devlin et al., 2018).
 
     The encoder that is handed in stays as it is: `fit` trains a copy. `pooling` and `max_len` are
@@ -144,21 +137,25 @@ class FineTunedClassifier(Classifier):
         self.encoder = copy.copy(self.start)
         self.encoder.encoder = copy.deepcopy(self.start.encoder).requires_grad_()
         with seeded(seed):
-            self.head = Head(self.start.width, len(self.classes))
+            self.head = self.new_head()
         self.history = train(
             nn.ModuleDict({"encoder": self.encoder.encoder, "head": self.head}),
             cross_entropy(self.head, self.encoder.trainable),
             self.rows(examples),
             plan,
             validation=None if validation is None else self.rows(validation),
+            length=lambda row: len(row[0]),
             seed=seed,
             progress=progress,
         )
 
+    def new_head(self) -> nn.Module:
+        return Head(self.start.width, len(self.classes))
+
     def rows(self, examples: Sequence[Any]) -> list[tuple[str, Tensor]]:
-        """(text, number of the class) of each example."""
+        """(text, number of the class) of each example; the number as a tensor of one."""
         texts = [example.text for example in examples]
-        return list(zip(texts, self.targets(examples), strict=True))
+        return list(zip(texts, self.targets(examples).split(1), strict=True))
 
     @torch.no_grad()
     def logits(self, texts: Sequence[str]) -> Float[Tensor, "B C"]:
@@ -172,13 +169,6 @@ class FineTunedClassifier(Classifier):
     def stored(cls, folder: Path) -> tuple[Encoder, Tokenizer]:
         encoder = SentenceEncoder.load(folder / ENCODER)
         return encoder.encoder, encoder.tokenizer
-
-    def state(self) -> tuple[dict[str, Any], dict[str, Tensor]]:
-        return {}, self.head.state_dict()
-
-    def restore(self, learnt: dict[str, Any], tensors: dict[str, Tensor], folder: Path) -> None:
-        self.head = Head(self.start.width, len(self.classes)).eval()
-        load_weights(self.head, tensors, folder)
 
 
 class Head(nn.Module):
@@ -194,18 +184,6 @@ class Head(nn.Module):
     def forward(self, vectors: Float[Tensor, "B D"]) -> Float[Tensor, "B C"]:
         hidden = F.gelu(self.hidden(self.norm(vectors)))  # (B, D)
         return self.output(self.dropout(hidden))
-
-
-def cross_entropy(
-    head: nn.Module, vectors: Callable[[list[Any]], Tensor]
-) -> Callable[[list[tuple[Any, Tensor]]], Tensor]:
-    """The mean loss of a batch of (input, number of the class); `vectors` stacks inputs to (B, D)."""
-
-    def loss(batch: list[tuple[Any, Tensor]]) -> Tensor:
-        inputs, targets = zip(*batch, strict=True)
-        return F.cross_entropy(head(vectors(list(inputs))), torch.stack(targets))
-
-    return loss
 
 
 def logistic_regression(rows: Any, targets: np.ndarray, strength: float | int) -> nn.Linear:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import copy
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from encoder_course.progress import track
 
+WINDOW = 16  # batches that are sorted by length together
 Loss = Callable[[list[Any]], Tensor]  # a batch of examples -> their mean loss
 
 
@@ -37,6 +39,13 @@ class Plan:
             raise ValueError(f"warmup is a share of the steps below 1, but it is {self.warmup}")
 
 
+def plan_of(settings: Mapping[str, Any], epochs: int, patience: int) -> Plan:
+    """The plan that a task's settings ask for, whatever else they hold."""
+    names = ("lr", "head_lr", "batch")
+    chosen = {name: settings[name] for name in names if name in settings}
+    return Plan(epochs=epochs, patience=patience, **chosen)
+
+
 @dataclass
 class History:
     """What happened: a loss for each step, and for each epoch one on the validation examples."""
@@ -54,15 +63,18 @@ def train(
     *,
     validation: Sequence[Any] | None = None,
     score: Callable[[], float] | None = None,
+    length: Callable[[Any], int] | None = None,
     seed: int = 0,
     progress: bool = True,
 ) -> History:
     """Train what requires a gradient in `model`, in place, and leave it in evaluation mode.
 
-    Each epoch visits the examples in a new order. With `validation` (its mean loss) or `score` (a
-    function; smaller is better) training stops after `plan.patience` epochs without improvement,
-    and the weights of the best epoch come back. The same seed gives the same weights, and the
-    global random state is left as it was. ValueError for no examples or nothing to train.
+    Each epoch visits the examples in a new order; where the `length` of an example is given, those
+    that share a batch are of about the same length, so that less of it is padding. With
+    `validation` (its mean loss) or `score` (a function; smaller is better) training stops after
+    `plan.patience` epochs without improvement, and the weights of the best epoch come back. The
+    same seed gives the same weights, and the global random state is left as it was. ValueError for
+    no examples or nothing to train.
     """
     if not len(examples):
         raise ValueError("there are no examples to train on")
@@ -78,8 +90,8 @@ def train(
     with seeded(seed), track(None, "train", progress, total=per_epoch * plan.epochs) as bar:
         for epoch in range(1, plan.epochs + 1):
             model.train()
-            for places in torch.randperm(len(examples)).split(plan.batch):
-                value = loss([examples[i] for i in places.tolist()])
+            for batch in shuffled(examples, plan.batch, length):
+                value = loss(batch)
                 value.backward()
                 nn.utils.clip_grad_norm_([p for g in groups for p in g["params"]], plan.clip)
                 optimizer.step()
@@ -101,6 +113,23 @@ def train(
         model.load_state_dict(kept)
     model.eval()
     return history
+
+
+def shuffled(
+    examples: Sequence[Any], size: int, length: Callable[[Any], int] | None = None
+) -> list[list[Any]]:
+    """The examples in batches, in an order drawn from PyTorch's global state.
+
+    With `length`, stretches of WINDOW batches are sorted by it before they are cut.
+    """
+    order = torch.randperm(len(examples)).tolist()
+    if length is not None:
+        windows = [order[i : i + WINDOW * size] for i in range(0, len(order), WINDOW * size)]
+        order = [i for window in windows for i in sorted(window, key=lambda i: length(examples[i]))]
+    batches = [order[i : i + size] for i in range(0, len(order), size)]
+    if length is not None:
+        batches = [batches[i] for i in torch.randperm(len(batches)).tolist()]
+    return [[examples[i] for i in batch] for batch in batches]
 
 
 def validation_loss(
@@ -145,6 +174,22 @@ def rise_and_fall(step: int, steps: int, warmup: float | int) -> float:
     if step < rise:
         return (step + 1) / (rise + 1)
     return max(0.0, (steps - step) / max(1.0, steps - rise))
+
+
+def cross_entropy(
+    head: nn.Module, vectors: Callable[[list[Any]], Tensor]
+) -> Callable[[list[tuple[Any, Tensor]]], Tensor]:
+    """The mean loss of a batch of (input, numbers of its classes), one class for each vector.
+
+    `vectors` makes (N, D) of the inputs.
+    """
+
+    def loss(batch: list[tuple[Any, Tensor]]) -> Tensor:
+        inputs, targets = zip(*batch, strict=True)
+        scores = head(vectors(list(inputs)))  # (N, C)
+        return F.cross_entropy(scores, torch.cat(targets).to(scores.device))
+
+    return loss
 
 
 @contextlib.contextmanager

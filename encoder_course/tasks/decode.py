@@ -1,0 +1,42 @@
+"""The best sequence of tags that is one: I-X stands only after B-X or I-X."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+
+def allowed(tags: Sequence[str]) -> tuple[Bool[Tensor, " L"], Bool[Tensor, "L L"]]:
+    """Which tags may come first, and which (column) may follow which (row)."""
+    first = torch.tensor([not tag.startswith("I-") for tag in tags])
+    follows = torch.tensor(
+        [
+            [not after.startswith("I-") or before[2:] == after[2:] for after in tags]
+            for before in tags
+        ]
+    )
+    return first, follows
+
+
+def viterbi(scores: Float[Tensor, "W L"], tags: Sequence[str]) -> list[str]:
+    """The allowed sequence with the highest sum of scores, one tag per word; Viterbi, 1967.
+
+    `scores` are log-probabilities of the tags of each word.
+    """
+    if not len(scores):
+        return []
+    first, follows = allowed(tags)
+    penalty = torch.zeros(follows.shape, dtype=scores.dtype).masked_fill(~follows, -torch.inf)
+    best = scores[0].masked_fill(~first, -torch.inf)  # of all ways to each tag of this word
+    came_from = []
+    for score in scores[1:]:
+        best, previous = (best[:, None] + penalty).max(dim=0)  # (L,) each
+        best = best + score
+        came_from.append(previous)
+    path = [int(best.argmax())]
+    for previous in reversed(came_from):
+        path.append(int(previous[path[-1]]))
+    return [tags[i] for i in reversed(path)]
