@@ -14,7 +14,7 @@ from encoder_course.grade.pool import grade_one, imported_by
 from encoder_course.grade.runner import Runner
 
 LIMITS = Limits(
-    cell_seconds=3, probe_seconds=3, total_seconds=30, megabytes=512, processes=24, disk_megabytes=8
+    cell_seconds=4, probe_seconds=4, total_seconds=30, megabytes=512, processes=24, disk_megabytes=8
 )
 pytestmark = pytest.mark.skipif(not shutil.which("bwrap"), reason="bubblewrap is not installed")
 
