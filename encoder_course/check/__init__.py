@@ -20,7 +20,7 @@ __all__ = [
     "modules",
 ]
 
-_FRAMEWORK = {"base", "evidence", "running"}
+_FRAMEWORK = {"base", "evidence", "exhibits", "running"}
 
 
 def modules() -> list[str]:

@@ -25,12 +25,18 @@ def _generator(seed: int) -> torch.Generator:
 def _built(Module: Callable, *arguments: Any, seed: int) -> nn.Module:
     """A learner's module in float64 with drawn weights; their own random numbers stay as they were.
 
-    Raises Stopped where it is no module.
+    Raises Stopped where it is no module, or hides modules from PyTorch in a list.
     """
     with torch.random.fork_rng(devices=[]):
         module = call(Module, *arguments)
     if not isinstance(module, nn.Module):
         raise Stopped(f"it makes a {type(module).__name__}, and an nn.Module is needed")
+    for name, value in vars(module).items():
+        if isinstance(value, list | tuple) and any(isinstance(part, nn.Module) for part in value):
+            raise Stopped(
+                f"`{name}` is a plain {type(value).__name__}: PyTorch finds no modules in it, so"
+                " they get neither weights nor a type, and no optimizer knows them"
+            )
     return randomise(module.double().eval(), seed)
 
 
@@ -111,6 +117,12 @@ layer_norm = Exercise(
             "every number is too small by the same factor: the variance was divided by D - 1, as"
             " one does for a sample",
             _norm_by(lambda x, eps: (x.var(-1, keepdim=True) + eps).sqrt()),
+        ),
+        Misconception(
+            "unbiased spread plus eps",
+            "two steps differ: the spread was divided by D - 1, as one does for a sample, and eps"
+            " was added after the root",
+            _norm_by(lambda x, eps: x.std(-1, keepdim=True) + eps),
         ),
         Misconception(
             "divided by the variance",
@@ -217,6 +229,11 @@ gelu = Exercise(
             "twice as large",
             "large numbers come out twice as large as they went in: a share ends at 1",
             lambda x: x * (1 + torch.erf(x / math.sqrt(2))),
+        ),
+        Misconception(
+            "share from -1 to 1",
+            "negative numbers come out as large as positive ones: a share is never negative",
+            lambda x: x * torch.erf(x / math.sqrt(2)),
         ),
         Misconception(
             "density",
@@ -346,6 +363,10 @@ def _feed_forward_replaces(self, x, keep):
     return self.norm2(self.feed_forward(x))
 
 
+def _both_replace(self, x, keep):
+    return self.norm2(self.feed_forward(self.norm1(self.attention(x, keep))))
+
+
 def _branches_normed(self, x, keep):
     x = x + self.norm1(self.attention(x, keep))
     return x + self.norm2(self.feed_forward(x))
@@ -405,6 +426,11 @@ Block = Exercise(
             "feed-forward replaces",
             "the feed-forward layer replaces what was there: its residual is missing",
             _block_by(_feed_forward_replaces),
+        ),
+        Misconception(
+            "both replace",
+            "both residuals are missing: nothing of what a token was before reaches the end",
+            _block_by(_both_replace),
         ),
         Misconception(
             "branches normed",
@@ -467,6 +493,14 @@ def _without_norm(self, ids, keep, kinds=None):
     return _through(self.blocks, self.embed(ids, kinds), keep)
 
 
+def _norm_at_the_end(self, ids, keep, kinds=None):
+    return self.norm(_through(self.blocks, self.embed(ids, kinds), keep))
+
+
+def _blocks_unheard(self, ids, keep, kinds=None):
+    return self.norm(self.embed(ids, kinds))
+
+
 def _last_block_left_out(self, ids, keep, kinds=None):
     return _through(self.blocks[:-1], self.norm(self.embed(ids, kinds)), keep)
 
@@ -501,6 +535,17 @@ StudentEncoder = Exercise(
             "the sum of the embeddings goes into the first block as it is: the encoder's own norm"
             " is never used",
             _encoder_by(_without_norm),
+        ),
+        Misconception(
+            "norm at the end",
+            "the encoder's own norm stands behind the blocks, as pre-norm models have it: BERT's"
+            " stands in front of them",
+            _encoder_by(_norm_at_the_end),
+        ),
+        Misconception(
+            "blocks unheard",
+            "the tokens leave as they would enter the first block: what the blocks return is lost",
+            _encoder_by(_blocks_unheard),
         ),
         Misconception(
             "last block left out",

@@ -59,6 +59,16 @@ def _labels_where_changed(ids, maskable, vocabulary_size, mask_id, generator):
     return inputs, ids.masked_fill(inputs == ids, NOT_ASKED)
 
 
+def _labels_at_mask(ids, maskable, vocabulary_size, mask_id, generator):
+    inputs, _ = _mask_tokens(ids, maskable, vocabulary_size, mask_id, generator)
+    return inputs, ids.masked_fill(inputs != mask_id, NOT_ASKED)
+
+
+def _one_random_token(ids, maskable, vocabulary_size, mask_id, generator):
+    inputs, labels = _mask_tokens(ids, maskable, vocabulary_size, mask_id, generator)
+    return inputs.masked_fill((inputs != ids) & (inputs != mask_id), 0), labels
+
+
 def _labels_shifted(ids, maskable, vocabulary_size, mask_id, generator):
     inputs, labels = _mask_tokens(ids, maskable, vocabulary_size, mask_id, generator)
     return inputs, labels.roll(-1, dims=1)
@@ -104,6 +114,7 @@ def _see_masking(answer: Callable, seed: int = 0) -> dict[str, Any]:
     asked = labels != NOT_ASKED
     changed, hidden = inputs != ids, inputs == mask_id
     drawn = inputs[asked & changed & ~hidden]
+    several = len(drawn.unique()) > 1
     once, again, other = (
         _two_like(few, call(answer, few, maskable[:50], *around, _seeded(number)))[0]
         for number in (1, 1, 2)
@@ -116,7 +127,7 @@ def _see_masking(answer: Callable, seed: int = 0) -> dict[str, Any]:
         "tokens that are changed but not asked": bool((changed & ~asked).any()),
         "percent of the asked that read [MASK]": _percent(hidden & asked, count),
         "percent of the asked that read another token": round(100 * len(drawn) / max(count, 1)),
-        "smallest and largest random token": drawn.aminmax() if len(drawn) else None,
+        "smallest and largest random token": drawn.aminmax() if several else None,
         "all rows ask at the same places": bool((asked[:, 1:400] == asked[0, 1:400]).all()),
         "the same generator draws the same": torch.equal(once, again),
         "another generator draws the same": torch.equal(once, other),
@@ -173,6 +184,12 @@ mask_tokens = Exercise(
             _labels_where_changed,
         ),
         Misconception(
+            "labels at [MASK]",
+            "only places that read [MASK] have a label: the model is asked about the other two"
+            " kinds as well",
+            _labels_at_mask,
+        ),
+        Misconception(
             "labels shifted",
             "the labels stand one place too far to the left: that is how a model that writes from"
             " left to right is asked, and here input and answer share a place",
@@ -207,6 +224,12 @@ mask_tokens = Exercise(
             _mask_with(shares=(0.81, 0.09)),
         ),
         Misconception(
+            "masks overwritten",
+            "too few tokens read [MASK]: random tokens were put on top of a tenth of them, since"
+            " the two draws know nothing of each other",
+            _mask_with(shares=(0.72, 0.1)),
+        ),
+        Misconception(
             "never untouched",
             "no chosen token stays as it is: a visible word that the model is asked about would"
             " always be false",
@@ -217,6 +240,11 @@ mask_tokens = Exercise(
             "the last token of the vocabulary is never drawn at random: an upper bound is already"
             " excluded",
             _mask_with(missing=1),
+        ),
+        Misconception(
+            "one random token",
+            "all random tokens are one and the same: a single one was drawn for all places",
+            _one_random_token,
         ),
         Misconception(
             "one draw for all rows",
@@ -545,6 +573,19 @@ class _Detached(_TiedHead):
         return ready @ self.table.weight.detach().T + self.bias
 
 
+class _NewParameter(_TiedHead):
+    def __init__(self, embedding: nn.Embedding) -> None:
+        super().__init__(nn.Embedding(*embedding.weight.shape))
+        self.table.weight = nn.Parameter(embedding.weight)
+
+
+class _PlainBias(_TiedHead):
+    def __init__(self, embedding: nn.Embedding) -> None:
+        super().__init__(embedding)
+        del self.bias
+        self.bias = torch.zeros(embedding.num_embeddings)
+
+
 class _NoBias(_TiedHead):
     def scores(self, ready: Tensor) -> Tensor:
         return ready @ self.table.weight.T
@@ -637,6 +678,17 @@ TiedHead = Exercise(
             "the scores are right, but no gradient reaches the embedding through the head: half of"
             " what ties are good for is lost",
             _Detached,
+        ),
+        Misconception(
+            "new parameter",
+            "the head has made a parameter of its own out of the embedding's: the numbers are"
+            " shared, the gradient is not, and an optimizer moves them twice",
+            _NewParameter,
+        ),
+        Misconception(
+            "plain bias",
+            "the bias is a tensor that no optimizer finds: it stays 0 however long one trains",
+            _PlainBias,
         ),
         Misconception(
             "no bias",
@@ -734,11 +786,19 @@ plateau = Exercise(
 # ---- lab05.6: learning_rate
 
 
-def _learning_rate(step, steps, warmup, peak, floor):
-    if step < warmup:
-        return peak * (step + 1) / warmup
-    done = (step - warmup + 1) / (steps - warmup)
-    return peak * (floor + (1 - floor) * (1 + math.cos(math.pi * done)) / 2)
+def _rate_by(share: Callable[[int, int], float]) -> Callable:
+    """The rate whose way down has gone `share(n, length)` at its step number n, from 0."""
+
+    def rate(step, steps, warmup, peak, floor):
+        if step < warmup:
+            return peak * (step + 1) / warmup
+        done = share(step - warmup, steps - warmup)
+        return peak * (floor + (1 - floor) * (1 + math.cos(math.pi * done)) / 2)
+
+    return rate
+
+
+_learning_rate = _rate_by(lambda n, length: (n + 1) / length)
 
 
 def _rate_from_zero(step, steps, warmup, peak, floor):
@@ -761,13 +821,6 @@ def _rate_restarted(step, steps, warmup, peak, floor):
     if step < warmup:
         return peak * (step + 1) / warmup
     return peak * (floor + (1 - floor) * (1 + math.cos(math.pi * (step + 1) / steps)) / 2)
-
-
-def _rate_whole_wave(step, steps, warmup, peak, floor):
-    if step < warmup:
-        return peak * (step + 1) / warmup
-    done = (step - warmup + 1) / (steps - warmup)
-    return peak * (floor + (1 - floor) * (1 + math.cos(2 * math.pi * done)) / 2)
 
 
 def _rate_too_high(step, steps, warmup, peak, floor):
@@ -825,6 +878,18 @@ learning_rate = Exercise(
             _rate_without_warmup,
         ),
         Misconception(
+            "one step late",
+            "the first step after the ramp still has the peak, and the last one has not arrived at"
+            " the floor: every step of the way down comes one too late",
+            _rate_by(lambda n, length: n / length),
+        ),
+        Misconception(
+            "peak twice",
+            "the first step after the ramp has the peak once more: it has gone a share of the way"
+            " already",
+            _rate_by(lambda n, length: n / (length - 1)),
+        ),
+        Misconception(
             "a line down",
             "the way down is a straight line, and half a wave was asked for",
             _rate_in_a_line,
@@ -838,7 +903,7 @@ learning_rate = Exercise(
         Misconception(
             "a whole wave",
             "the rate comes up again at the end: that is a whole wave, not half of one",
-            _rate_whole_wave,
+            _rate_by(lambda n, length: 2 * (n + 1) / length),
         ),
         Misconception(
             "floor added",
@@ -940,6 +1005,12 @@ def _evaluate_mask_or_not(model, batches, mask_id):
     surprises, kinds = _answers(model, batches, mask_id)
     found = _evaluate(model, batches, mask_id)
     return found | {"another token": surprises[kinds > 0].mean().item()}
+
+
+def _evaluate_all_that_differ(model, batches, mask_id):
+    surprises, kinds = _answers(model, batches, mask_id)
+    found = _evaluate(model, batches, mask_id)
+    return found | {"another token": surprises[kinds < 2].mean().item()}
 
 
 def _evaluate_swapped(model, batches, mask_id):
@@ -1046,6 +1117,11 @@ evaluate = Exercise(
             "[MASK] or not",
             "every place without [MASK] counts as another token, the untouched ones too",
             _evaluate_mask_or_not,
+        ),
+        Misconception(
+            "[MASK] as another token",
+            "places with [MASK] count as another token as well: each question is of one kind",
+            _evaluate_all_that_differ,
         ),
         Misconception(
             "exchanged",

@@ -1,308 +1,19 @@
-"""Checks of the optional lab, the bug museum: the answer is a test, and it is tested.
-
-Every answer is a function `test(implementation)` that raises AssertionError on a bug and returns
-on right code. It is run on two right implementations, written differently, and on two wrong ones:
-the bug of the exhibit and a variant of it. Where it does not tell them apart, it is run on further
-ones, which fill the result with nonsense or raise, to see what it listens to at all.
-"""
+"""Checks of the optional lab, the bug museum: eight published bugs, each with right code."""
 
 from __future__ import annotations
 
-import inspect
 import io
-import itertools
 import math
-import random
-import zlib
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 from torch.testing import assert_close
 
-from encoder_course.check.base import Exercise, Misconception
-from encoder_course.check.evidence import Stopped
-from encoder_course.check.running import NOTHING_YET, explain
+from encoder_course.check.base import Misconception
+from encoder_course.check.exhibits import Calls, exhibit
 from encoder_course.text.masking import NOT_ASKED
-
-PASSES, FAILS, SOMETIMES = "your test passes", "your test fails", "your test sometimes fails"
-NAMES = ("a right implementation", "another right one", "the bug", "a variant of the bug")
-RIGHT = dict(zip(NAMES, (PASSES, PASSES, FAILS, FAILS), strict=True))
-
-# What a test can be blind to, whatever it is a test of: the clue and what its holder is told.
-RETURNS = "returns"
-NO_CALL = "no call"
-SWALLOWS = "swallows"
-ASSERTS_NOTHING = "asserts nothing"
-FORM = "form"
-ITSELF = "itself"
-FLAKY = "flaky"
-
-TURNS, MANY_TURNS = 2, 8  # how often chance gets another chance, and where something is wrong
-
-Calls = list[dict[str, Any]]  # the arguments of each call of an implementation, by name
-
-
-class _OnShow:
-    """An implementation without its name, which remembers what it is given.
-
-    `turn`: makes it draw other random numbers, so that no seed of a test is a lucky one.
-    `spoil`: makes another result out of the right one and the arguments.
-    """
-
-    def __init__(
-        self, implementation: Callable, turn: int = 0, spoil: Callable[..., Any] | None = None
-    ):
-        self.calls: Calls = []
-        self._implementation = implementation
-        self._signature = inspect.signature(implementation)
-        self._turn = turn
-        self._spoil = spoil
-
-    def __call__(self, *arguments: Any, **keywords: Any) -> Any:
-        given = self._signature.bind(*arguments, **keywords).arguments
-        self.calls.append(given)
-        if isinstance(generator := given.get("generator"), torch.Generator):
-            drawn = torch.randint(2**40, (), generator=generator).item()
-            generator.manual_seed(drawn + self._turn)
-        result = self._implementation(**given)
-        return self._spoil(result, given) if self._spoil else result
-
-
-def _exhibit(
-    *,
-    implementations: tuple[Callable, Callable, Callable, Callable],
-    example: Callable[[], tuple],
-    reference: Callable,
-    misconceptions: tuple[Misconception, ...],
-    blind: Mapping[str, Callable[[Calls], bool]] | None = None,
-    flaky: Callable | None = None,
-    **fields: Any,
-) -> Exercise:
-    """Make the exercise whose answer tells two right implementations from two wrong ones.
-
-    example: makes arguments of an implementation. reference: a right test.
-    blind: {clue: whether calls with these arguments cannot show the bug}. flaky: a test whose
-    verdict is up to chance.
-    """
-    gallery = dict(zip(NAMES, implementations, strict=True))
-    right = implementations[0]
-
-    def look(test: Callable, seed: int = 0) -> dict[str, str]:
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            verdicts = {}
-            for name in random.Random(seed).sample(NAMES, len(NAMES)):
-                turns = range(seed % 97, seed % 97 + TURNS)
-                verdicts[name] = _verdict(test, [_OnShow(gallery[name], t) for t in turns], name)
-            clue = None if verdicts == RIGHT else _clue(test, verdicts, right, blind or {})
-        return {"clue": clue} if clue else verdicts
-
-    return Exercise(
-        reference=reference,
-        observe=look,
-        hidden=look,
-        misconceptions=(*_general(reference, right, example, flaky), *misconceptions),
-        **fields,
-    )
-
-
-def _verdict(test: Callable, shows: list[_OnShow], name: str) -> str:
-    """Whether a test passes on an implementation, on all shows of it or on some.
-
-    Raises Stopped where it ends with any error but AssertionError.
-    """
-    passed = set()
-    for show in shows:
-        try:
-            test(show)
-            passed.add(True)
-        except AssertionError:
-            passed.add(False)
-        except Exception as error:
-            reason = explain(error)
-            if reason == NOTHING_YET:
-                raise Stopped(reason) from error
-            why = "a test says no with an AssertionError, and with nothing else"
-            raise Stopped(f"run on {name}, {reason}\n{why}") from error
-    return SOMETIMES if len(passed) > 1 else PASSES if True in passed else FAILS
-
-
-def _clue(test: Callable, verdicts: dict[str, str], right: Callable, blind: Mapping) -> str | None:
-    """Say why a test does not tell right from wrong, where that can be seen from outside."""
-    shows = [_OnShow(right, turn) for turn in range(MANY_TURNS)]
-    if SOMETIMES in (*verdicts.values(), _verdict(test, shows, NAMES[0])):
-        return FLAKY
-    if FAILS in [verdicts[name] for name in NAMES[:2]]:
-        return None
-    calls = shows[0].calls
-    return _deafness(test, right, calls) or next(
-        (c for c, is_ in blind.items() if is_(calls)), None
-    )
-
-
-def _deafness(test: Callable, right: Callable, calls: Calls) -> str | None:
-    """Find what a test that passes too much does not listen to, from what else it passes on."""
-    if not calls:
-        return NO_CALL
-    counter = itertools.count(1)
-
-    def passes(spoil: Callable[..., Any]) -> bool:
-        try:
-            test(_OnShow(right, spoil=spoil))
-        except Exception:  # whatever it stops with, the test has noticed
-            return False
-        return True
-
-    def passes_on(number: Callable[[dict], float]) -> bool:
-        return passes(lambda result, given: _filled(result, number(given))) and passes(
-            lambda result, given: _filled(result, -number(given))
-        )
-
-    def refuse(result: Any, given: dict) -> None:
-        raise AssertionError
-
-    if passes(refuse):
-        return SWALLOWS
-    if passes_on(lambda given: 1000.0 * next(counter)):
-        if not passes(lambda result, given: _misshapen(result)):
-            return FORM
-        return ASSERTS_NOTHING if test(right) is None else RETURNS
-    if passes_on(_digest):
-        return ITSELF
-    return None
-
-
-def _filled(result: Any, number: float) -> Any:
-    """A result of the same form, with numbers that mean nothing."""
-    if isinstance(result, Tensor):
-        places = torch.arange(result.numel()).reshape(result.shape)
-        return (places + number).to(result.dtype)
-    if isinstance(result, dict):
-        return {str(number): int(number)}
-    if isinstance(result, list):
-        return [int(number) + place for place in range(len(result))]
-    return number
-
-
-def _misshapen(result: Any) -> Any:
-    """A result of another form."""
-    if isinstance(result, Tensor):
-        return result[None] * math.nan
-    return [] if isinstance(result, (list, dict)) else str(result)
-
-
-def _digest(given: Any) -> float:
-    """A number that changes with the arguments."""
-    if isinstance(given, Tensor):
-        return float(given.double().abs().sum())
-    if isinstance(given, dict):
-        return _digest(list(given.values()))
-    if isinstance(given, list):
-        return sum(_digest(item) for item in given)
-    if isinstance(given, str):
-        return float(zlib.crc32(given.encode()))
-    return float(given) if isinstance(given, (int, float)) else 0.0
-
-
-def _form(result: Any) -> Any:
-    """What a test of the form alone would look at."""
-    if isinstance(result, Tensor):
-        return result.shape
-    return len(result) if isinstance(result, list) else type(result)
-
-
-def _general(
-    reference: Callable, right: Callable, example: Callable[[], tuple], flaky: Callable | None
-) -> tuple[Misconception, ...]:
-    """The wrong ideas about tests that fit every exhibit."""
-
-    def says_no(implementation):
-        try:
-            reference(implementation)
-        except AssertionError:
-            return True
-        return False
-
-    def swallows(implementation):
-        says_no(implementation)
-
-    def backwards(implementation):
-        assert says_no(implementation)
-
-    def asserts_nothing(implementation):
-        implementation(*example())
-
-    def form(implementation):
-        assert _form(implementation(*example())) == _form(right(*example()))
-
-    def itself(implementation):
-        assert_close(implementation(*example()), implementation(*example()), equal_nan=True)
-
-    def unlucky(implementation):
-        reference(implementation)
-        assert torch.rand(()) < 0.5
-
-    def never_right(implementation):
-        raise AssertionError("there is a bug")
-
-    return (
-        Misconception(
-            NO_CALL,
-            "it never calls the implementation that it is handed, so it says the same of every one",
-            lambda implementation: None,
-        ),
-        Misconception(
-            RETURNS,
-            "it returns its verdict, and nobody reads what a test returns: a test says no by"
-            " raising AssertionError",
-            lambda implementation: implementation(*example()) == right(*example()),
-        ),
-        Misconception(
-            SWALLOWS,
-            "an AssertionError is raised inside your test and caught there again: nobody hears it",
-            swallows,
-        ),
-        Misconception(
-            ASSERTS_NOTHING,
-            "it runs the implementation and asserts nothing about the result: it can fail only"
-            " where the code crashes",
-            asserts_nothing,
-        ),
-        Misconception(
-            FORM,
-            "it passes on a result of the right form that is filled with nonsense: you look at the"
-            " shape or the type alone, or ask for something that nonsense has as well",
-            form,
-        ),
-        Misconception(
-            ITSELF,
-            "it compares the implementation with itself: nonsense passes, as long as it is the same"
-            " nonsense twice",
-            itself,
-        ),
-        Misconception(
-            FLAKY,
-            "on one and the same implementation it passes in some runs and fails in others: what"
-            " you draw is too little, and chance moves your numbers by more than you allow",
-            flaky or unlucky,
-        ),
-        Misconception(
-            "never right",
-            "it fails on two right implementations, too: what it demands is not true of the right"
-            " result (is the expected value right? does it ask for more than the story promises,"
-            " such as equality to the last bit?)",
-            never_right,
-        ),
-        Misconception(
-            "backwards",
-            "it fails on the right implementations and passes on the wrong ones: the assertion says"
-            " the opposite of what you mean",
-            backwards,
-        ),
-    )
 
 
 def _draw(*shape: int) -> Tensor:
@@ -366,7 +77,7 @@ def _causal_to_the_bit(implementation):
     assert torch.equal(implementation(q, k, v), _causal(q, k, v))
 
 
-test_causal_attention = _exhibit(
+test_causal_attention = exhibit(
     number="museum.1",
     title="the mask upside down",
     difficulty=2,
@@ -457,7 +168,7 @@ def _within(count: int, margin: float, counted: int = 3) -> Callable:
     return test
 
 
-test_replacement = _exhibit(
+test_replacement = exhibit(
     number="museum.2",
     title="nine instead of ten",
     difficulty=3,
@@ -540,7 +251,7 @@ def _pooled_to_the_bit(implementation):
     assert torch.equal(implementation(hidden, keep), _mean_pool(hidden, keep))
 
 
-test_mean_pool = _exhibit(
+test_mean_pool = exhibit(
     number="museum.3",
     title="the neighbour's padding",
     difficulty=2,
@@ -575,7 +286,8 @@ test_mean_pool = _exhibit(
         Misconception(
             "to the bit",
             "it passes on one right implementation and fails on another: two ways to take a mean"
-            " differ in the last bits, and that is no bug",
+            " differ in the last bits, or in what they make of a NaN in the padding; neither is a"
+            " bug",
             _pooled_to_the_bit,
         ),
     ),
@@ -616,12 +328,18 @@ def _same_bag(implementation):
     assert_close(implementation(x, 3).flatten().sort().values, x.flatten().sort().values)
 
 
+def _own_numbers(implementation):
+    x = torch.arange(24.0).reshape(1, 4, 6)
+    split = implementation(x, 2).transpose(1, 2).flatten(2)  # (B, T, D)
+    assert_close(split.sort().values, x)
+
+
 def _put_back(implementation):
     x = _draw(2, 4, 6)
     assert_close(implementation(x, 3).reshape(x.shape), x)
 
 
-test_split_heads = _exhibit(
+test_split_heads = exhibit(
     number="museum.4",
     title="heads of other tokens",
     difficulty=2,
@@ -655,6 +373,12 @@ test_split_heads = _exhibit(
             "all numbers are still there, in the bug as well: the question is which head and which"
             " token holds each of them",
             _same_bag,
+        ),
+        Misconception(
+            "own numbers",
+            "it catches the bug and lets a variant pass: there, each head holds numbers of its own"
+            " token, and not those of its slice",
+            _own_numbers,
         ),
         Misconception(
             "put back",
@@ -700,6 +424,11 @@ def _keys_get_one(implementation):
     assert_close(weights.sum(dim=1), torch.ones(2, 5, 3))
 
 
+def _heads_get_one(implementation):
+    weights = implementation(*_asked(5, 5))
+    assert_close(weights.sum(dim=-1), torch.ones(2, 5, 5))
+
+
 def _between(implementation):
     weights = implementation(*_asked(5, 5))
     assert ((weights >= 0) & (weights <= 1)).all()
@@ -715,7 +444,7 @@ def _weights_to_the_bit(implementation):
     assert torch.equal(implementation(q, k), _scores(q, k).softmax(dim=2))
 
 
-test_attention_weights = _exhibit(
+test_attention_weights = exhibit(
     number="museum.5",
     title="the wrong axis",
     difficulty=2,
@@ -749,6 +478,12 @@ test_attention_weights = _exhibit(
             "it fails on the right implementations and passes on the bug: it has the same wrong"
             " idea of who has a weight of 1 to give",
             _keys_get_one,
+        ),
+        Misconception(
+            "heads",
+            "it fails on the right implementations and passes on a variant: the last axis holds the"
+            " heads here, and each of them has weights of its own",
+            _heads_get_one,
         ),
         Misconception(
             "between",
@@ -820,13 +555,17 @@ def _first_pieces(implementation):
     assert [got[place] for place in (1, 2, 5, 6)] == [0, 3, 4, 1]
 
 
+def _every_piece(implementation):
+    assert implementation([0, 3, 4, 1], _WORDS) == _on_every_piece([0, 3, 4, 1], _WORDS)
+
+
 def _pieces(calls: Calls) -> list[list[int]]:
     """For each call, the words that have several pieces."""
     words = [call["word_of_token"] for call in calls]
     return [sorted({w for w in row if w is not None and row.count(w) > 1}) for row in words]
 
 
-test_token_labels = _exhibit(
+test_token_labels = exhibit(
     number="museum.6",
     title="labels on the wrong pieces",
     difficulty=2,
@@ -865,6 +604,12 @@ test_token_labels = _exhibit(
             "it catches the bug and lets a variant pass, in which every piece of a word is asked"
             " for: look at the other pieces as well",
             _first_pieces,
+        ),
+        Misconception(
+            "every piece",
+            "it fails on the right implementations and passes on a variant: it wants a label on"
+            " every piece of a word, and the promise has one label a word",
+            _every_piece,
         ),
     ),
     spoilers=("-100", "NOT_ASKED", "index("),
@@ -917,7 +662,7 @@ def _strange_inside(implementation):
     assert vocabulary["river"] == 2
 
 
-test_vocabulary = _exhibit(
+test_vocabulary = exhibit(
     number="museum.7",
     title="the tokenizer of another model",
     difficulty=3,
@@ -1007,12 +752,21 @@ def _roughly(implementation):
     assert abs(implementation(losses) - _perplexity(losses)) < 1.0
 
 
+def _mean_of_means(losses):
+    return math.exp(sum(batch.mean().item() for batch in losses) / len(losses))
+
+
+def _mean_of_means_expected(implementation):
+    losses = [torch.full((9,), 2.0), torch.full((3,), 4.0)]
+    assert math.isclose(implementation(losses), math.exp(3.0), rel_tol=1e-4)
+
+
 def _perplexity_to_the_bit(implementation):
     losses = _batches(90, 20, 50)
     assert implementation(losses) == _perplexity(losses)
 
 
-test_perplexity = _exhibit(
+test_perplexity = exhibit(
     number="museum.8",
     title="the mean of means",
     difficulty=2,
@@ -1020,7 +774,7 @@ test_perplexity = _exhibit(
     implementations=(
         _perplexity,
         _perplexity_by_sums,
-        lambda losses: math.exp(sum(batch.mean().item() for batch in losses) / len(losses)),
+        _mean_of_means,
         lambda losses: sum(math.exp(batch.mean().item()) for batch in losses) / len(losses),
     ),
     example=lambda: (_batches(4, 2),),
@@ -1044,6 +798,12 @@ test_perplexity = _exhibit(
             "all batches of your input have the same number of tokens, and then the mean of means"
             " is the mean",
             _equal_batches,
+        ),
+        Misconception(
+            "mean of means",
+            "it fails on the right implementations and passes on the bug: the result that it wants"
+            " gives each batch the same weight",
+            _mean_of_means_expected,
         ),
         Misconception(
             "roughly",
