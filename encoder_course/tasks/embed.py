@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,11 +16,13 @@ from encoder_course.config import EncoderConfig
 from encoder_course.nn import Encoder
 from encoder_course.nn.fast import FastEncoder, suits
 from encoder_course.progress import track
+from encoder_course.tasks.storage import read_folder, write_folder
 from encoder_course.text.batching import pad
 from encoder_course.text.tokenizer import Tokenizer
 
 POOLINGS = ("mean", "cls", "max")
 SETTINGS = ("pooling", "normalise", "max_len", "width")  # what shapes a vector, weights aside
+TOKENIZER = "tokenizer.json"
 ENOUGH_TO_PREPARE = 64  # texts; preparing the fast path costs about as much as encoding a few
 
 
@@ -117,35 +118,26 @@ class SentenceEncoder:
 
     def save(self, folder: str | Path) -> Path:
         """Write weights, tokenizer and settings into a folder that `load` reads."""
-        from safetensors.torch import save_file
-
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
+        self.tokenizer.save(folder / TOKENIZER)
         settings = {name: getattr(self, name) for name in SETTINGS}
-        settings = {"config": self.encoder.config.to_dict(), **settings}
-        (folder / "sentence.json").write_text(json.dumps(settings, indent=2) + "\n", "utf-8")
-        self.tokenizer.save(folder / "tokenizer.json")
-        weights = {name: tensor.contiguous() for name, tensor in self.encoder.state_dict().items()}
-        save_file(weights, folder / "model.safetensors")
-        return folder
+        described = {"kind": type(self).__name__, "settings": settings}
+        described |= {"config": self.encoder.config.to_dict()}
+        return write_folder(folder, described, self.encoder.state_dict())
 
     @classmethod
     def load(cls, folder: str | Path) -> SentenceEncoder:
         """What `save` wrote, ready for inference. ValueError for a missing or damaged file."""
-        from safetensors import SafetensorError
-        from safetensors.torch import load_file
-
         folder = Path(folder)
-        for name in ("sentence.json", "tokenizer.json", "model.safetensors"):
-            if not (folder / name).is_file():
-                raise ValueError(f"there is no {name} in {folder}, so it holds no sentence encoder")
+        described, weights = read_folder(folder, cls.__name__)
         try:
-            settings = json.loads((folder / "sentence.json").read_text("utf-8"))
-            encoder = Encoder(EncoderConfig.from_dict(settings.pop("config")))
-            encoder.load_state_dict(load_file(folder / "model.safetensors"))
-        except (json.JSONDecodeError, SafetensorError, RuntimeError, KeyError) as error:
-            raise ValueError(f"the sentence encoder in {folder} is damaged: {error}") from error
-        return cls(encoder.eval(), Tokenizer.load(folder / "tokenizer.json"), **settings)
+            encoder = Encoder(EncoderConfig.from_dict(described["config"]))
+            encoder.load_state_dict(weights)
+            tokenizer = Tokenizer.load(folder / TOKENIZER)
+            return cls(encoder.eval(), tokenizer, **described["settings"])
+        except (KeyError, TypeError, RuntimeError, OSError) as error:
+            raise ValueError(f"the {cls.__name__} in {folder} is damaged: {error}") from error
 
     def fingerprint(self) -> str:
         """A name for everything that a vector depends on besides the text."""

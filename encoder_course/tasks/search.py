@@ -21,6 +21,7 @@ from torch import Tensor
 from encoder_course.data.cache import cache_folder
 from encoder_course.tasks.bm25 import BM25, Postings
 from encoder_course.tasks.embed import SentenceEncoder
+from encoder_course.tasks.metrics import Report, measure
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,15 @@ class Hit:
 
     score: float
     document: Any
+
+
+@dataclass(frozen=True)
+class Question:
+    """A question and the names of the documents that answer it, any of them; none for a question
+    that the documents do not answer. The name of a string is the string itself."""
+
+    text: str
+    right: frozenset[str] = frozenset()
 
 
 class Search(ABC):
@@ -72,6 +82,22 @@ class Search(ABC):
         best = self.scores(text).topk(min(k, len(self.documents)))
         found = zip(best.values.tolist(), best.indices.tolist(), strict=True)
         return [Hit(score, self.documents[i]) for score, i in found if score > self.floor]
+
+    def evaluate(
+        self, questions: Sequence[Question], k: int = 10, *, resamples: int = 1000, seed: int = 0
+    ) -> Report:
+        """Where the first right document stands among the best `k` names, as `rank_report` has it.
+
+        Several documents of one name (sections of one object) take one place, the best of them.
+        """
+        ranks = [self.rank(question, k) for question in questions]
+        return rank_report(ranks, k, resamples=resamples, seed=seed)
+
+    def rank(self, question: Question, k: int = 10) -> int:
+        """The place of the first right name, counted from 1; 0 where the first `k` are wrong."""
+        names = [name_of(hit.document) for hit in self.query(question.text, 10 * k)]
+        places = enumerate(list(dict.fromkeys(names))[:k], start=1)
+        return next((place for place, name in places if name in question.right), 0)
 
 
 class WordSearch(Search):
@@ -151,15 +177,27 @@ class HybridSearch(Search):
     """Several searches as one: each document gets 1 / (`constant` + its rank) from each of them.
 
     Ranks can be added where scores cannot: a cosine and a BM25 score have no common scale. Of each
-    search the first `depth` documents count. Reciprocal rank fusion; Cormack, Clarke and
-    Büttcher, 2009, from whom the 60 comes.
+    search the first `depth` documents count, all searches alike unless `weights` says otherwise.
+    Reciprocal rank fusion; Cormack, Clarke and Büttcher, 2009, from whom the 60 comes. ValueError
+    for another number of weights than of searches.
     """
 
     floor = 0.0
 
-    def __init__(self, searches: Sequence[Search], depth: int = 100, constant: int = 60) -> None:
+    def __init__(
+        self,
+        searches: Sequence[Search],
+        weights: Sequence[float | int] | None = None,
+        depth: int = 100,
+        constant: int = 60,
+    ) -> None:
         super().__init__()
         self.searches = list(searches)
+        self.weights = [1.0] * len(self.searches) if weights is None else list(weights)
+        if len(self.weights) != len(self.searches):
+            raise ValueError(
+                f"there are {len(self.searches)} searches but {len(self.weights)} weights"
+            )
         self.depth = depth
         self.constant = constant
 
@@ -173,7 +211,8 @@ class HybridSearch(Search):
         return self
 
     def scores(self, question: str) -> Float[Tensor, " B"]:
-        return sum(self.reciprocal_ranks(s.scores(question), s.floor) for s in self.searches)
+        shares = [self.reciprocal_ranks(s.scores(question), s.floor) for s in self.searches]
+        return sum(weight * share for weight, share in zip(self.weights, shares, strict=True))
 
     def reciprocal_ranks(self, scores: Float[Tensor, " B"], floor: float) -> Float[Tensor, " B"]:
         """1 / (constant + rank) for the first `depth` documents above the floor, 0 for others."""
@@ -181,6 +220,35 @@ class HybridSearch(Search):
         ranks = torch.arange(1, len(best.values) + 1)
         shares = torch.where(best.values > floor, 1 / (self.constant + ranks), 0.0)
         return torch.zeros_like(scores).scatter(0, best.indices, shares)
+
+
+def name_of(document: Any) -> str:
+    """What a document is called in a `Question`."""
+    return document if isinstance(document, str) else document.name
+
+
+def rank_report(
+    ranks: Sequence[int], k: int = 10, *, resamples: int = 1000, seed: int = 0
+) -> Report:
+    """How good a search is, from the place of the right document for each question (0: not found).
+
+    found@1 and found@k: the share of questions with the right document in the first place, and
+    among the first k (recall, for one right document). MRR@k: the mean of 1 / place. nDCG@k: the
+    mean of 1 / log2(1 + place), which falls more slowly (Järvelin and Kekäläinen, 2002).
+    """
+    places = np.array(ranks, dtype=np.int64)
+    places[places > k] = 0
+    gains = {
+        "found@1": places == 1,
+        f"found@{k}": places > 0,
+        f"MRR@{k}": np.divide(1, places, out=np.zeros(len(places)), where=places > 0),
+        f"nDCG@{k}": np.where(places > 0, 1 / np.log2(1 + places.clip(min=1)), 0.0),
+    }
+    metrics = [
+        measure(name, np.mean, gain.astype(float), resamples=resamples, seed=seed)
+        for name, gain in gains.items()
+    ]
+    return Report(metrics, len(places))
 
 
 def content_key(encoder: SentenceEncoder, texts: Sequence[str]) -> str:
