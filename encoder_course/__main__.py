@@ -28,6 +28,8 @@ def docs(arguments: list[str] | None = None) -> int:
 COMMANDS = {
     "doctor": ("encoder_course.doctor", "main", "what is here, what is missing, what brings it"),
     "docs": (__name__, "docs", "read the installed documentation into the corpus"),
+    "index": ("encoder_course.tasks.command", "index", "index the installed documentation"),
+    "ask": ("encoder_course.tasks.command", "ask", "answer a question from that documentation"),
     "pretrain": ("encoder_course.pretrain.command", "main", "pretrain the course encoder"),
     "grade": ("encoder_course.grade.command", "main", "hand out, collect and grade the labs"),
     "notebooks": ("encoder_course.notebooks", "main", "execute and normalise the notebooks"),
