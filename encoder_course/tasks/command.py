@@ -13,7 +13,9 @@ from encoder_course.tasks.generate import configured_generator
 
 def index(arguments: list[str] | None = None) -> int:
     """Read and encode the documentation of the installed packages, so that `ask` can use it."""
-    parser = argparse.ArgumentParser(prog="python -m encoder_course index", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m encoder_course index", description=index.__doc__
+    )
     parser.add_argument("packages", nargs="*", help=f"import names; by default {', '.join(PLACES)}")
     asked = parser.parse_args(arguments)
     started = time.perf_counter()
@@ -36,7 +38,7 @@ def index(arguments: list[str] | None = None) -> int:
 
 def ask(arguments: list[str] | None = None) -> int:
     """Answer a question about the installed packages, with the sources of the answer."""
-    parser = argparse.ArgumentParser(prog="python -m encoder_course ask", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m encoder_course ask", description=ask.__doc__)
     parser.add_argument("question", nargs="+", help="in plain English")
     question = " ".join(parser.parse_args(arguments).question)
     try:
