@@ -1,0 +1,143 @@
+"""The glossary: its rows are whole, its links lead somewhere, and head cells use no other terms."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+GLOSSARY = ROOT / "docs" / "glossary.md"
+PAGES = sorted([*(ROOT / "notebooks").glob("*.ipynb"), *(ROOT / "labs").glob("*/*.ipynb")])
+LINK = re.compile(r"\[[^\]]+\]\(([^)]+)\)")
+
+# The words of head cells that are everyday English, in the form that `singular` gives.
+PLAIN = set(
+    """
+able about above achieve add after again against all allowed alone also always and another
+answer answered any apart appear are around ask back bad bank base batche batched beat
+because before begin believing below beside best better between both bring bug build but
+call can case catche caught cell certain certainty change cheap check choice choose chosen
+class classe classify close code colleague come compare comparison complaint compute
+computer confusion copy core correct cost counting course cut day decide defend demo
+destroying dictionary differ different differently digit divided doe down draw each eight
+else elsewhere embed end english enough entrance environment equal error every everything
+everywhere exact exactly example exercise explain falling false far faster fault few find
+finished first fit fix for four free from full function give goe good graded great guess
+half hand happen has have help here hide high hold honest honestly hour how however ids
+implement implementation import improve input inside install installed instead into its
+itself judge keep kept kind know known lab laid large last later lead leak learn learner
+leave left length less let letter library line list little load longer look looking loop
+lose losing low made main make many mark matter may meaning measure measurement memory
+method microscope middle million mine minute misse mistake mixing month more most move much
+museum must name named near need needed network never new next nine no nobody not notebook
+nothing notice now number often old once one only open optional order original other our out
+output over own package page part passe people per pick plain plan pleasant point possible
+predict prerequisite price project prove public published put python question quick raise
+random rather reach read reader reading ready real really recognise refuse remove repair
+repaired report rest result right river row rule run safe same saw say searche section see
+seen service several share short should show shown side sign simple since single six sixteen
+size slow small smallest some somebody something source split stand start step still stop
+story street string such sure table take talk tell ten test text than that the their them
+then there these they thi thing thread three through time together too trace trained true
+try turn turned tutorial twice two type unchanged under understand unequal unknown until
+upside use useful usual version view wait want was watch way well were what whatever when
+where whether which who whole whose why wide will wise with without words work worth would
+write written wrong yet you your yourself
+""".split()
+)
+
+
+def tables(text: str) -> list[list[list[str]]]:
+    """The rows of each table of `text`, without its two head lines."""
+    found = re.findall(r"(?:^\|.*\n)+", text, flags=re.MULTILINE)
+    return [
+        [
+            [cell.strip() for cell in line.strip()[1:-1].split("|")]
+            for line in table.splitlines()[2:]
+        ]
+        for table in found
+    ]
+
+
+TABLES = tables(GLOSSARY.read_text(encoding="utf-8"))
+ROWS = [row for table in TABLES for row in table]
+
+
+def singular(word: str) -> str:
+    if word.endswith("ies") and len(word) > 4:
+        return word[:-3] + "y"
+    return word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith("ss") else word
+
+
+def words(text: str) -> set[str]:
+    return {singular(word) for word in re.findall("[a-z]+", text.lower()) if len(word) > 2}
+
+
+def head(page: Path) -> str:
+    """The text of the first cell of `page`, without code and formulas."""
+    cells = json.loads(page.read_text(encoding="utf-8"))["cells"]
+    text = next("".join(c["source"]) for c in cells if c["cell_type"] == "markdown")
+    return re.sub(r"`[^`]*`|\$[^$]*\$", " ", text)
+
+
+def missing(text: str) -> list[str]:
+    """The words of `text` that are neither plain nor part of a term of the glossary."""
+    return sorted(words(text) - PLAIN - {w for row in ROWS for w in words(row[0])})
+
+
+def flat(text: str) -> str:
+    return re.sub(r"[\s\-]+", " ", text.lower())
+
+
+def content(path: Path) -> str:
+    text = path.read_text(encoding="utf-8")
+    if path.suffix == ".ipynb":
+        text = "\n".join("".join(cell["source"]) for cell in json.loads(text)["cells"])
+    return flat(text + "\n" + re.sub("([a-z])([A-Z])", r"\1 \2", text))  # ClassNames as words too
+
+
+def test_rows_are_whole():
+    assert len(ROWS) >= 80
+    for row in ROWS:
+        assert len(row) == 5 and all(row), row
+        assert re.search("[\u0900-\u097f]", row[2]), f"no Devanagari: {row}"
+        assert LINK.fullmatch(row[4]), f"the last cell is not one link: {row}"
+
+
+def test_terms_stand_once_and_in_order():
+    terms = [row[0].lower() for row in ROWS]
+    assert sorted(set(terms)) == sorted(terms)
+    for table in TABLES:
+        column = [row[0].lower() for row in table]
+        assert column == sorted(column)
+
+
+def test_links_lead_to_files():
+    for target in LINK.findall(GLOSSARY.read_text(encoding="utf-8")):
+        assert (GLOSSARY.parent / target).is_file(), target
+
+
+@pytest.mark.parametrize("row", ROWS, ids=[row[0] for row in ROWS])
+def test_term_occurs_where_its_row_points(row):
+    target = LINK.search(row[4]).group(1)
+    term = rf"(?<![a-z]){re.escape(flat(row[0]))}(s|d|r|ed|er|ing|ly)?(?![a-z])"
+    assert re.search(term, content(GLOSSARY.parent / target)), f"{row[0]} is not in {target}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=[page.stem for page in PAGES])
+def test_words_of_head_cells_are_known(page):
+    unknown = missing(head(page))
+    assert not unknown, (
+        f"{page.name}: its head cell uses {', '.join(unknown)}. Give each technical term a row in"
+        " docs/glossary.md, and add each everyday word to PLAIN in tests/test_glossary.py."
+    )
+
+
+def test_an_unknown_term_is_noticed():
+    assert missing("We train the encoder with a hypernetwork.") == ["hypernetwork"]
+
+
+def test_no_term_is_called_plain():
+    single_words = {singular(row[0].lower()) for row in ROWS if row[0].isalpha()}
+    assert not single_words & PLAIN
