@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from jaxtyping import Bool, Float
@@ -40,3 +40,21 @@ def viterbi(scores: Float[Tensor, "W L"], tags: Sequence[str]) -> list[str]:
     for previous in reversed(came_from):
         path.append(int(previous[path[-1]]))
     return [tags[i] for i in reversed(path)]
+
+
+def spread(places: Sequence[int | None], tags: Mapping[int, str]) -> list[str]:
+    """The tag of each word from those of the tokens it begins with (see `bio.first_tokens`).
+
+    A word that shares the token of the word before is in the same span. One without a token is
+    inside a span where the next word is, and O elsewhere. What was allowed stays allowed.
+    """
+    found: list[str | None] = []
+    for before, place in zip([None, *places], places, strict=False):
+        tag = None if place is None else tags[place]
+        if place is not None and place == before and tag != "O":
+            tag = f"I{tag[1:]}"
+        found.append(tag)
+    following = "O"
+    for i in reversed(range(len(found))):
+        found[i] = following = found[i] or (following if following.startswith("I-") else "O")
+    return found

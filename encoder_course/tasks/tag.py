@@ -15,7 +15,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from encoder_course.nn import Encoder
-from encoder_course.tasks.decode import viterbi
+from encoder_course.tasks.decode import spread, viterbi
 from encoder_course.tasks.embed import SentenceEncoder
 from encoder_course.tasks.span_tagger import SpanTagger
 from encoder_course.tasks.storage import ENCODER, WithHead
@@ -85,7 +85,8 @@ class Tagger(WithHead, SpanTagger):
     def rows(self, examples: Sequence[Any]) -> list[tuple[tuple[list[int], list[int]], Tensor]]:
         """((ids, places of the words' first tokens), numbers of the tags) of each example.
 
-        Examples without a word are left out, as are words that were cut off.
+        Where words share a token, the first one counts. Examples without a word are left out, as
+        are words without a token.
         """
         number = {name: i for i, name in enumerate(self.names)}
         rows = []
@@ -96,8 +97,10 @@ class Tagger(WithHead, SpanTagger):
             unknown = sorted(set(tags) - set(number))
             if unknown:
                 raise ValueError(f"the tags {unknown} are not among those of fit: {self.names}")
-            pairs = zip(places, tags, strict=True)
-            seen = {place: number[tag] for place, tag in pairs if place is not None}
+            seen: dict[int, int] = {}
+            for place, tag in zip(places, tags, strict=True):
+                if place is not None:
+                    seen.setdefault(place, number[tag])
             if seen:
                 rows.append(((ids, list(seen)), torch.tensor(list(seen.values()))))
         return rows
@@ -139,10 +142,10 @@ class Tagger(WithHead, SpanTagger):
         for hidden, (_, places) in zip(
             self.hidden([ids for ids, _ in tokenized]), tokenized, strict=True
         ):
-            seen = [place for place in places if place is not None]
+            seen = list(dict.fromkeys(place for place in places if place is not None))
             scores = self.head(hidden[seen]).log_softmax(dim=-1).cpu()  # (W, L)
-            best = iter(viterbi(scores, self.names))
-            found.append(["O" if place is None else next(best) for place in places])
+            best = dict(zip(seen, viterbi(scores, self.names), strict=True))
+            found.append(spread(places, best))
         return found
 
     def save(self, folder: str | Path) -> Path:

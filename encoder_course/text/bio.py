@@ -7,10 +7,12 @@ and Marcus, 1995).
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Sequence
 from typing import NamedTuple
 
 _WORD = re.compile(r"\w+|[^\w\s]")
+_JOINERS = "\u200c\u200d"  # say how the letters of a word are drawn
 
 
 class Span(NamedTuple):
@@ -22,8 +24,24 @@ class Span(NamedTuple):
 
 
 def word_places(text: str) -> list[tuple[int, int]]:
-    """Start and end of each word: a run of letters, digits and underscores, or one other sign."""
-    return [match.span() for match in _WORD.finditer(text)]
+    """Start and end of each word: a run of letters, digits and underscores, or one other sign.
+
+    Marks belong to the letter before them: the vowel signs of Devanagari cut no word in two.
+    """
+    places: list[tuple[int, int]] = []
+    for match in _WORD.finditer(text):
+        start, end = match.span()
+        touches = bool(places) and places[-1][1] == start
+        if touches and (
+            _is_mark(text[start]) or _is_mark(text[start - 1]) and text[start].isalnum()
+        ):
+            start, _ = places.pop()
+        places.append((start, end))
+    return places
+
+
+def _is_mark(sign: str) -> bool:
+    return unicodedata.category(sign).startswith("M") or sign in _JOINERS
 
 
 def to_tags(words: Sequence[tuple[int, int]], spans: Sequence[Span]) -> list[str]:
@@ -59,9 +77,11 @@ def to_spans(words: Sequence[tuple[int, int]], tags: Sequence[str]) -> tuple[Spa
 def first_tokens(
     words: Sequence[tuple[int, int]], offsets: Sequence[tuple[int, int]]
 ) -> list[int | None]:
-    """For each word the first token that covers a character of it; None where it was cut off.
+    """For each word the first token that covers a character of it; None where it has none.
 
-    `offsets` are those of `Encoded`: special tokens have (0, 0) and cover nothing.
+    It has none where it was cut off or the tokenizer dropped it (a control character). Words may
+    share a token: BERT's has "£1" for the two words of "£1,000". `offsets` are those of `Encoded`:
+    special tokens have (0, 0) and cover nothing.
     """
     places: list[int | None] = []
     token = 0
