@@ -7,16 +7,17 @@ import torch
 from encoder_course.config import EncoderConfig
 from encoder_course.data.public import Question
 from encoder_course.nn import Encoder
-from encoder_course.tasks.answer import (
-    Answerer,
-    best_span,
+from encoder_course.tasks.answer import Answerer, best_span
+from encoder_course.tasks.span_metrics import (
+    Extract,
     best_threshold,
     exact_match,
     f1,
     normalise_answer,
-    windows,
+    report,
 )
 from encoder_course.tasks.training import seeded
+from encoder_course.tasks.windows import fullest, windows
 from encoder_course.text.tokenizer import Tokenizer
 
 
@@ -116,6 +117,40 @@ def test_windows_cover_every_token():
     assert windows(5, 9, 2) == [range(0, 5)]
     with pytest.raises(ValueError, match="stride is 4 tokens but a window has room for 3"):
         windows(9, 3, 4)
+
+
+def test_each_token_belongs_to_the_window_with_most_context():
+    assert fullest([range(0, 6), range(3, 9)]) == [range(0, 5), range(5, 9)]
+    for length in range(1, 30):
+        parts = windows(length, 7, 3)
+        owned = fullest(parts)
+        assert sorted(token for mine in owned for token in mine) == list(range(length))
+        for token in range(length):
+            context = {
+                i: min(token - part.start, part.stop - 1 - token)
+                for i, part in enumerate(parts)
+                if token in part
+            }
+            (owner,) = [i for i, mine in enumerate(owned) if token in mine]
+            assert context[owner] == max(context.values())
+
+
+def test_a_span_begins_where_it_may():
+    start, end = torch.tensor([1.0, 9, 3, 0]), torch.tensor([0.0, 0, 2, 5])
+    keep, begin = torch.ones(4, dtype=torch.bool), torch.tensor([False, False, True, True])
+    assert best_span(start, end, keep, 9)[1:] == (1, 3)
+    assert best_span(start, end, keep, 9, begin)[1:] == (2, 3)
+    with pytest.raises(ValueError, match="no span"):
+        best_span(start, end, keep, 9, begin & False)
+
+
+def test_a_report_counts_as_many_answers_as_questions():
+    right = [Extract(0, 0, text, 1.0) for text in TRUE]
+    assert [metric.value for metric in report(TRAIN, right, resamples=10)] == [1, 1, 1]
+    silent = [Extract(0, 0, "", 0.0)] * len(TRAIN)
+    assert report(TRAIN, silent, resamples=10)["exact match"].value == 1 / 8
+    with pytest.raises(ValueError, match="8 questions but 1 answers"):
+        report(TRAIN, silent[:1])
 
 
 def test_the_threshold_is_the_best_of_all():
