@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 POSITIONS = ("learned", "sinusoidal", "rotary", "alibi", "none")
+ACTIVATIONS = ("gelu", "geglu", "gelu_tanh", "geglu_tanh")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +30,7 @@ class EncoderConfig:
     rope_theta: float = 10_000.0  # base of the rotary wavelengths
     norm: Literal["post", "pre"] = "post"
     norm_eps: float = 1e-12
-    activation: Literal["gelu", "geglu"] = "gelu"
+    activation: Literal["gelu", "geglu", "gelu_tanh", "geglu_tanh"] = "gelu"
     bias: bool = True  # in linear layers and norms
     embedding_norm: bool = True  # normalise the summed embeddings
     dropout: float = 0.0  # probability
@@ -43,7 +44,7 @@ class EncoderConfig:
                 raise ValueError(f"{name} must be at least 1, but it is {getattr(self, name)}")
         if self.dim % self.heads:
             raise ValueError(f"dim {self.dim} cannot be split into {self.heads} equal heads")
-        choices = {"positions": POSITIONS, "norm": ("post", "pre"), "activation": ("gelu", "geglu")}
+        choices = {"positions": POSITIONS, "norm": ("post", "pre"), "activation": ACTIVATIONS}
         for name, allowed in choices.items():
             if getattr(self, name) not in allowed:
                 raise ValueError(f"{name} {getattr(self, name)!r} is not one of {allowed}")
@@ -106,6 +107,14 @@ class EncoderConfig:
         """BERT-base, uncased: 12 layers by 768 (Devlin et al., 2018)."""
         bert = dict(vocab_size=30522, dim=768, layers=12, heads=12, ff_dim=3072)
         return cls(**{**bert, **changes})
+
+    @classmethod
+    def gpt2(cls, **changes: Any) -> EncoderConfig:
+        """GPT-2, small: 12 layers by 768, for a `Decoder` (Radford et al., 2019)."""
+        gpt2 = dict(vocab_size=50257, dim=768, layers=12, heads=12, ff_dim=3072, max_len=1024)
+        gpt2 |= dict(segments=0, pad_id=50256, norm="pre", norm_eps=1e-5)
+        gpt2 |= dict(activation="gelu_tanh", embedding_norm=False)
+        return cls(**{**gpt2, **changes})
 
     @classmethod
     def modernbert_base(cls, **changes: Any) -> EncoderConfig:

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from encoder_course.config import EncoderConfig
 from encoder_course.data.hub import find_minilm
-from encoder_course.nn import Encoder, MaskedLM
+from encoder_course.nn import CausalLM, Encoder, MaskedLM
 from encoder_course.text.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
@@ -122,6 +122,52 @@ def from_hf(model: PreTrainedModel) -> Encoder | MaskedLM:
     ours = MaskedLM if type(model).__name__.endswith("ForMaskedLM") else Encoder
     weights = {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
     return build(ours, model.config.to_dict(), weights)
+
+
+def from_gpt2(model: PreTrainedModel) -> CausalLM:
+    """Our copy of a `GPT2LMHeadModel`. ValueError for settings that ours does not know.
+
+    Their linear layers (`Conv1D`) hold the transposed matrix, queries, keys and values in one.
+    """
+    theirs, state = model.config, model.state_dict()
+    settings = theirs.to_dict()
+    require(settings, "activation_function", "gelu_new")
+    require(settings, "scale_attn_weights", True)
+    require(settings, "scale_attn_by_inverse_layer_idx", False)
+    require(settings, "add_cross_attention", False)
+    require(settings, "tie_word_embeddings", True)
+    config = EncoderConfig.gpt2(
+        vocab_size=theirs.vocab_size,
+        dim=theirs.n_embd,
+        layers=theirs.n_layer,
+        heads=theirs.n_head,
+        ff_dim=theirs.n_inner or 4 * theirs.n_embd,
+        max_len=theirs.n_positions,
+        pad_id=min(EncoderConfig.gpt2().pad_id, theirs.vocab_size - 1),
+        norm_eps=theirs.layer_norm_epsilon,
+    )
+    ours = {
+        "embed.token.weight": state["transformer.wte.weight"],
+        "embed.position.weight": state["transformer.wpe.weight"],
+    }
+    ours |= {f"final_norm.{k}": state[f"transformer.ln_f.{k}"] for k in ("weight", "bias")}
+    linears = {"attn.c_proj": "attention.output", "mlp.c_fc": "feed_forward.expand"}
+    linears |= {"mlp.c_proj": "feed_forward.contract"}
+    norms = {"ln_1": "attention_norm", "ln_2": "feed_forward_norm"}
+    for i in range(config.layers):
+        block, their_block = f"blocks.{i}", f"transformer.h.{i}"
+        for kind in ("weight", "bias"):
+            for name, here in (norms | linears).items():
+                ours[f"{block}.{here}.{kind}"] = state[f"{their_block}.{name}.{kind}"].t()
+            thirds = state[f"{their_block}.attn.c_attn.{kind}"].chunk(3, dim=-1)
+            for name, third in zip(("query", "key", "value"), thirds, strict=True):
+                ours[f"{block}.attention.{name}.{kind}"] = third.t()
+    with torch.device("meta"):
+        copy = CausalLM(config)
+    copy.decoder.load_state_dict(
+        {name: tensor.detach().clone().contiguous() for name, tensor in ours.items()}, assign=True
+    )
+    return copy.eval()
 
 
 def to_hf(model: Encoder | MaskedLM) -> PreTrainedModel:
