@@ -12,7 +12,7 @@ from encoder_course.config import EncoderConfig
 from encoder_course.data.written import load
 from encoder_course.nn import Encoder
 from encoder_course.pretrain.state import load_checkpoint
-from encoder_course.tasks.decode import allowed, spread, viterbi
+from encoder_course.tasks.decode import allowed, count_transitions, spread, viterbi
 from encoder_course.tasks.embed import SentenceEncoder
 from encoder_course.tasks.entities import KINDS, entity_metrics, f1, mistakes, span_counts
 from encoder_course.tasks.gazetteer import Gazetteer
@@ -176,6 +176,29 @@ def test_viterbi_equals_trying_everything(seed):
     sums = [sum(scores[w, TAGS.index(t)].item() for w, t in enumerate(s)) for s in sequences]
     assert len(sequences) < 5**5
     assert viterbi(scores, TAGS) == list(sequences[int(np.argmax(sums))])
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_viterbi_with_transitions_equals_trying_everything(seed):
+    generator = torch.Generator().manual_seed(seed)
+    scores = torch.randn(4, 5, generator=generator)
+    steps = 3 * torch.randn(5, 5, generator=generator)
+    places = [[TAGS.index(t) for t in tags] for tags in product(TAGS, repeat=4) if is_allowed(tags)]
+    sums = [
+        scores[range(4), path].sum() + sum(steps[a, b] for a, b in pairwise(path))
+        for path in places
+    ]
+    best = [TAGS[i] for i in places[int(torch.stack(sums).argmax())]]
+    assert viterbi(scores, TAGS, steps) == best
+    assert viterbi(scores, TAGS, 0 * steps) == viterbi(scores, TAGS)
+
+
+def test_transitions_are_counted():
+    table = count_transitions([["B-X", "I-X", "O"], ["O", "O"], []], TAGS, extra=0.5).exp()
+    torch.testing.assert_close(table.sum(dim=1), torch.ones(5))
+    torch.testing.assert_close(table[0], torch.tensor([1.5, 0.5, 0.5, 0.5, 0.5]) / 3.5)
+    torch.testing.assert_close(table[1], torch.tensor([0.5, 0.5, 1.5, 0.5, 0.5]) / 3.5)
+    torch.testing.assert_close(table[3], torch.ones(5) / 5)  # never seen: nothing is known
 
 
 def test_no_inside_follows_outside_or_another_label():
@@ -354,6 +377,23 @@ def test_the_encoder_that_is_handed_in_stays_as_it_is(parts):
     for name, tensor in parts[0].state_dict().items():
         assert torch.equal(tensor, before[name])
     assert all(not torch.equal(changed[n], before[n]) for n in before if "query.weight" in n)
+
+
+def test_transitions_change_only_what_is_made_of_the_scores(parts):
+    plain, heavy = (
+        tuned(parts, transitions=weight).fit(TRAIN, epochs=1, progress=False) for weight in (0, 99)
+    )
+    for name, tensor in plain.state()[0].items():
+        assert torch.equal(heavy.state()[0][name], tensor)
+    for tagger in (plain, heavy):  # scores that mean nothing
+        generator = torch.Generator().manual_seed(0)
+        torch.nn.init.normal_(tagger.head[2].weight, generator=generator)
+    known = {pair for x in TRAIN for pair in pairwise(to_tags(word_places(x.text), x.spans))}
+    unseen = [
+        sum(pair not in known for tags in tagger.tags(TEXTS) for pair in pairwise(tags))
+        for tagger in (plain, heavy)
+    ]
+    assert unseen[0] > 5 and unseen[1] == 0
 
 
 def test_validation_stops_training(parts):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
 
 import torch
 from jaxtyping import Bool, Float
@@ -21,15 +22,36 @@ def allowed(tags: Sequence[str]) -> tuple[Bool[Tensor, " L"], Bool[Tensor, "L L"
     return first, follows
 
 
-def viterbi(scores: Float[Tensor, "W L"], tags: Sequence[str]) -> list[str]:
+def count_transitions(
+    sequences: Iterable[Sequence[str]], tags: Sequence[str], extra: float = 0.5
+) -> Float[Tensor, "L L"]:
+    """The log-probability that a tag (row) is followed by another (column), by counting.
+
+    `extra` is added to each count, so that what was never seen is improbable and not impossible.
+    """
+    number = {tag: i for i, tag in enumerate(tags)}
+    counts = torch.full((len(tags), len(tags)), extra)
+    for sequence in sequences:
+        for before, after in pairwise(sequence):
+            counts[number[before], number[after]] += 1
+    return (counts / counts.sum(dim=1, keepdim=True)).log()
+
+
+def viterbi(
+    scores: Float[Tensor, "W L"],
+    tags: Sequence[str],
+    transitions: Float[Tensor, "L L"] | None = None,
+) -> list[str]:
     """The allowed sequence with the highest sum of scores, one tag per word; Viterbi, 1967.
 
-    `scores` are log-probabilities of the tags of each word.
+    `scores` are log-probabilities of the tags of each word. With `transitions` each step from a tag
+    (row) to the next (column) adds its own score.
     """
     if not len(scores):
         return []
     first, follows = allowed(tags)
-    penalty = torch.zeros(follows.shape, dtype=scores.dtype).masked_fill(~follows, -torch.inf)
+    penalty = scores.new_zeros(follows.shape) if transitions is None else transitions
+    penalty = penalty.masked_fill(~follows, -torch.inf)
     best = scores[0].masked_fill(~first, -torch.inf)  # of all ways to each tag of this word
     came_from = []
     for score in scores[1:]:

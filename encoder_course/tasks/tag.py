@@ -15,7 +15,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from encoder_course.nn import Encoder
-from encoder_course.tasks.decode import spread, viterbi
+from encoder_course.tasks.decode import count_transitions, spread, viterbi
 from encoder_course.tasks.embed import SentenceEncoder
 from encoder_course.tasks.span_tagger import SpanTagger
 from encoder_course.tasks.storage import ENCODER, WithHead
@@ -27,6 +27,9 @@ from encoder_course.text.tokenizer import Tokenizer
 
 class Tagger(WithHead, SpanTagger):
     """An encoder and a linear layer on the first token of each word (Devlin et al., 2018).
+
+    The layer scores each word for itself. What usually follows what is counted in the examples and
+    added with the weight `transitions`; at 0 only impossible sequences are ruled out.
 
     With `freeze` only the layer is trained, on vectors that are computed once; else a copy of the
     encoder is trained with it. The encoder that is handed in stays as it is. Words behind the
@@ -42,11 +45,19 @@ class Tagger(WithHead, SpanTagger):
         *,
         freeze: bool = False,
         max_len: int = 256,
+        transitions: float | int = 1.0,
         lr: float = 1e-4,
         head_lr: float = 1e-3,
         batch: int = 16,
     ) -> None:
-        super().__init__(freeze=freeze, max_len=max_len, lr=lr, head_lr=head_lr, batch=batch)
+        super().__init__(
+            freeze=freeze,
+            max_len=max_len,
+            transitions=transitions,
+            lr=lr,
+            head_lr=head_lr,
+            batch=batch,
+        )
         self.start = SentenceEncoder(encoder, tokenizer, max_len=max_len)  # checks that they fit
         self.encoder = encoder
 
@@ -70,6 +81,8 @@ class Tagger(WithHead, SpanTagger):
         if not frozen:
             self.encoder = copy.deepcopy(self.encoder).requires_grad_()
             parts["encoder"] = self.encoder
+        known = (to_tags(word_places(example.text), example.spans) for example in examples)
+        self.transitions = count_transitions(known, self.names)
         rows = self.frozen_rows if frozen else self.rows
         self.history = train(
             parts,
@@ -138,15 +151,23 @@ class Tagger(WithHead, SpanTagger):
     @torch.no_grad()
     def tags(self, texts: Sequence[str]) -> list[list[str]]:
         tokenized = self.tokenized(texts)
+        steps = self.settings["transitions"] * self.transitions
         found = []
         for hidden, (_, places) in zip(
             self.hidden([ids for ids, _ in tokenized]), tokenized, strict=True
         ):
             seen = list(dict.fromkeys(place for place in places if place is not None))
             scores = self.head(hidden[seen]).log_softmax(dim=-1).cpu()  # (W, L)
-            best = dict(zip(seen, viterbi(scores, self.names), strict=True))
+            best = dict(zip(seen, viterbi(scores, self.names, steps), strict=True))
             found.append(spread(places, best))
         return found
+
+    def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        return {**self.head.state_dict(), "transitions": self.transitions}, {}
+
+    def restore(self, tensors: dict[str, Tensor], learnt: dict[str, Any]) -> None:
+        self.transitions = tensors.pop("transitions")
+        super().restore(tensors, learnt)
 
     def save(self, folder: str | Path) -> Path:
         encoder = copy.copy(self.start)
