@@ -3,7 +3,7 @@
 The facts are found by rule, in the entries of a parameter list and of a list of exceptions. The
 rules are narrow: where an entry says something in a form of its own, it gives no fact. Of a hundred
 facts read by eye (25 defaults, 25 parameters without one, 25 types, 25 exceptions), three were
-wrong or cut short: "all" for "all nodes", "one row of a row swap" as a type, a sentence cut at "...".
+wrong or cut short: "all" for "all nodes", a type that was a description, a condition cut at "...".
 """
 
 from __future__ import annotations
