@@ -14,6 +14,7 @@ from torch import Tensor
 from encoder_course.config import EncoderConfig
 from encoder_course.data.hub import find_minilm
 from encoder_course.nn import CausalLM, Encoder, MaskedLM
+from encoder_course.nn.electra import Discriminator
 from encoder_course.text.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
@@ -167,6 +168,28 @@ def from_gpt2(model: PreTrainedModel) -> CausalLM:
     copy.decoder.load_state_dict(
         {name: tensor.detach().clone().contiguous() for name, tensor in ours.items()}, assign=True
     )
+    return copy.eval()
+
+
+def from_electra(model: PreTrainedModel) -> Discriminator:
+    """Our copy of an `ElectraForPreTraining`, whose encoder has the names of BERT's.
+
+    ValueError where its embeddings are narrower than its layers: ours are not projected.
+    """
+    settings = model.config.to_dict()
+    require(settings, "embedding_size", settings["hidden_size"])
+    shape = {ours: settings[theirs] for ours, theirs in BERT_SETTINGS.items()}
+    config = bert_config(settings, shape | {"pad_id": settings["pad_token_id"] or 0})
+    weights = {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
+    copy = Discriminator(config).to(next(model.parameters()).dtype)
+    state = {
+        f"encoder.{ours}": weights[f"electra.{theirs}"]
+        for ours, theirs in their_names(copy.encoder, "bert").items()
+    }
+    for ours, theirs in {"transform": "dense", "score": "dense_prediction"}.items():
+        for kind in ("weight", "bias"):
+            state[f"{ours}.{kind}"] = weights[f"discriminator_predictions.{theirs}.{kind}"]
+    copy.load_state_dict(state)
     return copy.eval()
 
 
