@@ -64,6 +64,11 @@ def viterbi(
     return [tags[i] for i in reversed(path)]
 
 
+def different(places: Sequence[int | None]) -> list[int]:
+    """Each token that words begin with, once."""
+    return list(dict.fromkeys(place for place in places if place is not None))
+
+
 def spread(places: Sequence[int | None], tags: Mapping[int, str]) -> list[str]:
     """The tag of each word from those of the tokens it begins with (see `bio.first_tokens`).
 

@@ -15,7 +15,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from encoder_course.nn import Encoder
-from encoder_course.tasks.decode import count_transitions, spread, viterbi
+from encoder_course.tasks.decode import count_transitions, different, spread, viterbi
 from encoder_course.tasks.embed import SentenceEncoder
 from encoder_course.tasks.span_tagger import SpanTagger
 from encoder_course.tasks.storage import ENCODER, WithHead
@@ -149,17 +149,26 @@ class Tagger(WithHead, SpanTagger):
         return self.encoder.eval().encode_packed([torch.tensor(row, device=device) for row in ids])
 
     @torch.no_grad()
-    def tags(self, texts: Sequence[str]) -> list[list[str]]:
+    def scores(self, texts: Sequence[str]) -> list[tuple[list[int | None], Float[Tensor, "_ L"]]]:
+        """For each text the tokens its words begin with, and log-probabilities of the tags there.
+
+        There is one row for each different token, in the order of `names`.
+        """
         tokenized = self.tokenized(texts)
-        steps = self.settings["transitions"] * self.transitions
         found = []
         for hidden, (_, places) in zip(
             self.hidden([ids for ids, _ in tokenized]), tokenized, strict=True
         ):
-            seen = list(dict.fromkeys(place for place in places if place is not None))
-            scores = self.head(hidden[seen]).log_softmax(dim=-1).cpu()  # (W, L)
-            best = dict(zip(seen, viterbi(scores, self.names, steps), strict=True))
-            found.append(spread(places, best))
+            logits = self.head(hidden[different(places)])  # (W, L)
+            found.append((places, logits.log_softmax(dim=-1).cpu()))
+        return found
+
+    def tags(self, texts: Sequence[str]) -> list[list[str]]:
+        steps = self.settings["transitions"] * self.transitions
+        found = []
+        for places, scores in self.scores(texts):
+            best = viterbi(scores, self.names, steps)
+            found.append(spread(places, dict(zip(different(places), best, strict=True))))
         return found
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
