@@ -6,7 +6,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any, Literal
 
-POSITIONS = ("learned", "sinusoidal", "rotary", "alibi", "none")
+POSITIONS = ("learned", "sinusoidal", "rotary", "alibi", "bucketed", "none")
 ACTIVATIONS = ("gelu", "geglu", "gelu_tanh", "geglu_tanh")
 
 
@@ -26,9 +26,12 @@ class EncoderConfig:
     max_len: int = 512  # tokens, the longest row
     segments: int = 2  # token types; 0 = the model has none
     pad_id: int = 0
-    positions: Literal["learned", "sinusoidal", "rotary", "alibi", "none"] = "learned"
+    positions: Literal["learned", "sinusoidal", "rotary", "alibi", "bucketed", "none"] = "learned"
+    buckets: int = 32  # of distances, where positions are bucketed
+    bucket_reach: int = 128  # tokens: from here on all distances share a bucket
     rope_theta: float = 10_000.0  # base of the rotary wavelengths
     norm: Literal["post", "pre"] = "post"
+    norm_kind: Literal["layer", "rms"] = "layer"
     norm_eps: float = 1e-12
     activation: Literal["gelu", "geglu", "gelu_tanh", "geglu_tanh"] = "gelu"
     bias: bool = True  # in linear layers and norms
@@ -45,6 +48,7 @@ class EncoderConfig:
         if self.dim % self.heads:
             raise ValueError(f"dim {self.dim} cannot be split into {self.heads} equal heads")
         choices = {"positions": POSITIONS, "norm": ("post", "pre"), "activation": ACTIVATIONS}
+        choices["norm_kind"] = ("layer", "rms")
         for name, allowed in choices.items():
             if getattr(self, name) not in allowed:
                 raise ValueError(f"{name} {getattr(self, name)!r} is not one of {allowed}")
@@ -52,6 +56,11 @@ class EncoderConfig:
             raise ValueError(f"rotary positions turn pairs, but head width {self.head_dim} is odd")
         if self.positions == "sinusoidal" and self.dim % 2:
             raise ValueError(f"sinusoidal positions come in pairs, but dim {self.dim} is odd")
+        if self.buckets < 4 or self.buckets % 4 or self.bucket_reach <= self.buckets // 2:
+            raise ValueError(
+                f"buckets {self.buckets} must be a multiple of 4, and fewer than twice their reach"
+                f" {self.bucket_reach}"
+            )
         if not 0.0 <= self.dropout < 1.0:
             raise ValueError(f"dropout is a probability below 1, but it is {self.dropout}")
         if not 0 <= self.pad_id < self.vocab_size:
@@ -115,6 +124,20 @@ class EncoderConfig:
         gpt2 |= dict(segments=0, pad_id=50256, norm="pre", norm_eps=1e-5)
         gpt2 |= dict(activation="gelu_tanh", embedding_norm=False)
         return cls(**{**gpt2, **changes})
+
+    @classmethod
+    def bart_base(cls, **changes: Any) -> EncoderConfig:
+        """BART-base, either half: 6 layers by 768, BERT's blocks (Lewis et al., 2019)."""
+        bart = dict(vocab_size=50265, dim=768, layers=6, heads=12, ff_dim=3072, max_len=1024)
+        return cls(**{**bart, **dict(segments=0, pad_id=1, norm_eps=1e-5), **changes})
+
+    @classmethod
+    def t5_base(cls, **changes: Any) -> EncoderConfig:
+        """T5 1.1, base, either half: 12 layers by 768 (Raffel et al., 2019; Shazeer, 2020)."""
+        t5 = dict(vocab_size=32128, dim=768, layers=12, heads=12, ff_dim=2048, max_len=1 << 16)
+        t5 |= dict(segments=0, positions="bucketed", norm="pre", norm_kind="rms", norm_eps=1e-6)
+        t5 |= dict(activation="geglu_tanh", bias=False, embedding_norm=False)
+        return cls(**{**t5, **changes})
 
     @classmethod
     def modernbert_base(cls, **changes: Any) -> EncoderConfig:

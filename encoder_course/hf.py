@@ -13,7 +13,7 @@ from torch import Tensor
 
 from encoder_course.config import EncoderConfig
 from encoder_course.data.hub import find_minilm
-from encoder_course.nn import CausalLM, Encoder, MaskedLM
+from encoder_course.nn import CausalLM, Encoder, MaskedLM, Seq2Seq
 from encoder_course.nn.electra import Discriminator
 from encoder_course.text.tokenizer import Tokenizer
 
@@ -53,6 +53,41 @@ MODERNBERT = {
     "head.transform": "head.dense",
     "head.norm": "head.norm",
     "head": "decoder",
+}
+# Of either half of an encoder-decoder model; {last} is the number of the block's last part.
+T5 = {
+    "relative.table": "block.0.layer.0.SelfAttention.relative_attention_bias",
+    "blocks.{i}.attention_norm": "block.{i}.layer.0.layer_norm",
+    "blocks.{i}.attention.query": "block.{i}.layer.0.SelfAttention.q",
+    "blocks.{i}.attention.key": "block.{i}.layer.0.SelfAttention.k",
+    "blocks.{i}.attention.value": "block.{i}.layer.0.SelfAttention.v",
+    "blocks.{i}.attention.output": "block.{i}.layer.0.SelfAttention.o",
+    "blocks.{i}.cross_attention_norm": "block.{i}.layer.1.layer_norm",
+    "blocks.{i}.cross_attention.query": "block.{i}.layer.1.EncDecAttention.q",
+    "blocks.{i}.cross_attention.key": "block.{i}.layer.1.EncDecAttention.k",
+    "blocks.{i}.cross_attention.value": "block.{i}.layer.1.EncDecAttention.v",
+    "blocks.{i}.cross_attention.output": "block.{i}.layer.1.EncDecAttention.o",
+    "blocks.{i}.feed_forward_norm": "block.{i}.layer.{last}.layer_norm",
+    "blocks.{i}.feed_forward.expand": "block.{i}.layer.{last}.DenseReluDense.wi",
+    "blocks.{i}.feed_forward.contract": "block.{i}.layer.{last}.DenseReluDense.wo",
+    "final_norm": "final_layer_norm",
+}
+BART = {
+    "embed.position": "embed_positions",
+    "embed.norm": "layernorm_embedding",
+    "blocks.{i}.attention.query": "layers.{i}.self_attn.q_proj",
+    "blocks.{i}.attention.key": "layers.{i}.self_attn.k_proj",
+    "blocks.{i}.attention.value": "layers.{i}.self_attn.v_proj",
+    "blocks.{i}.attention.output": "layers.{i}.self_attn.out_proj",
+    "blocks.{i}.attention_norm": "layers.{i}.self_attn_layer_norm",
+    "blocks.{i}.cross_attention.query": "layers.{i}.encoder_attn.q_proj",
+    "blocks.{i}.cross_attention.key": "layers.{i}.encoder_attn.k_proj",
+    "blocks.{i}.cross_attention.value": "layers.{i}.encoder_attn.v_proj",
+    "blocks.{i}.cross_attention.output": "layers.{i}.encoder_attn.out_proj",
+    "blocks.{i}.cross_attention_norm": "layers.{i}.encoder_attn_layer_norm",
+    "blocks.{i}.feed_forward.expand": "layers.{i}.fc1",
+    "blocks.{i}.feed_forward.contract": "layers.{i}.fc2",
+    "blocks.{i}.feed_forward_norm": "layers.{i}.final_layer_norm",
 }
 TABLES = {"bert": BERT, "modernbert": MODERNBERT}
 PREFIXES = {"bert": "bert.", "modernbert": "model."}  # of the encoder inside a model with a head
@@ -171,6 +206,96 @@ def from_gpt2(model: PreTrainedModel) -> CausalLM:
     return copy.eval()
 
 
+def from_t5(model: PreTrainedModel) -> Seq2Seq:
+    """Our copy of a `T5ForConditionalGeneration` with a gated feed-forward (T5 1.1, Flan-T5).
+
+    T5 does not divide its scores by the root of K: our query weights are theirs, multiplied by it.
+    ValueError for the ReLU of the first T5, and for heads that do not split D evenly.
+    """
+    theirs = model.config
+    settings = theirs.to_dict()
+    require(settings, "feed_forward_proj", "gated-gelu")
+    require(settings, "d_kv", theirs.d_model // theirs.num_heads)
+    config = EncoderConfig.t5_base(
+        vocab_size=theirs.vocab_size,
+        dim=theirs.d_model,
+        layers=theirs.num_layers,
+        heads=theirs.num_heads,
+        ff_dim=theirs.d_ff,
+        pad_id=theirs.pad_token_id,
+        norm_eps=theirs.layer_norm_epsilon,
+        buckets=theirs.relative_attention_num_buckets,
+        bucket_reach=theirs.relative_attention_max_distance,
+    )
+    state = dict(model.state_dict())
+    for name in list(state):
+        if name.endswith("Attention.q.weight"):
+            state[name] = state[name] * theirs.d_kv**0.5
+        elif name.endswith("wi_0.weight"):
+            both = state[name], state[name.replace("wi_0", "wi_1")]
+            state[name.replace("wi_0", "wi")] = torch.cat(both)
+    tied = torch.equal(state["lm_head.weight"], state["shared.weight"])
+    scaled = getattr(theirs, "scale_decoder_outputs", theirs.tie_word_embeddings)
+    halves = config, config.replace(layers=theirs.num_decoder_layers)
+    start = theirs.decoder_start_token_id
+    start = theirs.pad_token_id if start is None else start
+    with torch.device("meta"):
+        ours = Seq2Seq(*halves, start_id=start, tied=tied, scaled=scaled)
+    return filled(ours, state, T5)
+
+
+def from_bart(model: PreTrainedModel) -> Seq2Seq:
+    """Our copy of a `BartModel`. ValueError for settings that ours does not know.
+
+    Their tables of positions begin with two rows that no token has.
+    """
+    theirs, state = model.config, dict(model.state_dict())
+    settings = theirs.to_dict()
+    require(settings, "activation_function", "gelu")
+    require(settings, "scale_embedding", False)
+    config = EncoderConfig.bart_base(
+        vocab_size=theirs.vocab_size,
+        dim=theirs.d_model,
+        layers=theirs.encoder_layers,
+        heads=theirs.encoder_attention_heads,
+        ff_dim=theirs.encoder_ffn_dim,
+        max_len=theirs.max_position_embeddings,
+        pad_id=theirs.pad_token_id,
+    )
+    decoder = config.replace(
+        layers=theirs.decoder_layers,
+        heads=theirs.decoder_attention_heads,
+        ff_dim=theirs.decoder_ffn_dim,
+    )
+    for half in ("encoder", "decoder"):
+        name = f"{half}.embed_positions.weight"
+        state[name] = state[name][2:]
+    with torch.device("meta"):
+        ours = Seq2Seq(config, decoder, start_id=theirs.decoder_start_token_id)
+    return filled(ours, state, BART)
+
+
+def filled(ours: Seq2Seq, state: Mapping[str, Tensor], table: Mapping[str, str]) -> Seq2Seq:
+    """An encoder-decoder model with their tensors."""
+    found = {}
+    for name in ours.state_dict():
+        half, module, kind = name.split(".", 1)[0], *name.rsplit(".", 1)
+        module = module.removeprefix(f"{half}.")
+        number = re.search(r"\d+", module)
+        i, last = number.group() if number else "", {"encoder": 1, "decoder": 2}.get(half)
+        if module == "embed.token":
+            theirs = "shared"
+        elif half == "head":
+            theirs = "lm_head"
+        else:
+            theirs = table[module.replace(f".{i}.", ".{i}.") if i else module]
+            theirs = f"{half}.{theirs.format(i=i, last=last)}"
+        found[name] = state[f"{theirs}.{kind}"].detach().clone()
+    ours.load_state_dict(found, assign=True)
+    ours.decoder.embed.token = ours.encoder.embed.token  # one table again, not two
+    return ours.eval()
+
+
 def from_electra(model: PreTrainedModel) -> Discriminator:
     """Our copy of an `ElectraForPreTraining`, whose encoder has the names of BERT's.
 
@@ -199,6 +324,7 @@ def to_hf(model: Encoder | MaskedLM) -> PreTrainedModel:
 
     ours = model.config
     bert = ours.replace(norm="post", positions="learned", activation="gelu", bias=True)
+    bert = bert.replace(norm_kind="layer")
     if ours != bert.replace(embedding_norm=True, local_window=0) or not ours.segments:
         raise ValueError(f"this is not BERT: {ours}")
     settings = {theirs: getattr(ours, name) for name, theirs in BERT_SETTINGS.items()}

@@ -9,6 +9,7 @@ from encoder_course.nn.feed_forward import FeedForward
 from encoder_course.nn.generate import beam, greedy
 from encoder_course.nn.heads import MaskedLM, MLMHead
 from encoder_course.nn.positions import alibi, rotary, rotate, sinusoidal
+from encoder_course.nn.seq2seq import Seq2Seq
 
 __all__ = [
     "Block",
@@ -21,6 +22,7 @@ __all__ = [
     "MLMHead",
     "MaskedLM",
     "MultiHeadAttention",
+    "Seq2Seq",
     "Sight",
     "alibi",
     "attention",

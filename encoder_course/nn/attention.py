@@ -125,7 +125,12 @@ class MultiHeadAttention(nn.Module):
         sight: Sight = Sight(),
         source: Float[Tensor, "B S D"] | None = None,
     ) -> Float[Tensor, "B T D"]:
-        """Queries come from `hidden`, keys and values from `source` (default: `hidden`)."""
+        """Queries come from `hidden`, keys and values from `source` (default: `hidden`).
+
+        ValueError for a source with rotary positions: tokens of two texts have no distance.
+        """
+        if source is not None and sight.rotary is not None:
+            raise ValueError("rotary positions are those of one text, but there is a source")
         source = hidden if source is None else source
         values = self.mix(self.query(hidden), self.key(source), self.value(source), sight)
         return self.output(values)
@@ -161,8 +166,12 @@ class MultiHeadAttention(nn.Module):
         return projected.unflatten(-1, (self.heads, -1)).transpose(1, 2)
 
     def weights(
-        self, hidden: Float[Tensor, "B T D"], sight: Sight = Sight()
-    ) -> Float[Tensor, "B H T T"]:
+        self,
+        hidden: Float[Tensor, "B T D"],
+        sight: Sight = Sight(),
+        source: Float[Tensor, "B S D"] | None = None,
+    ) -> Float[Tensor, "B H T S"]:
         """The attention weights that `forward` uses on the same input, to look at."""
-        q, k = self.aim(self.query(hidden), self.key(hidden), sight)
+        source = hidden if source is None else source
+        q, k = self.aim(self.query(hidden), self.key(source), sight)
         return attention(q, k, torch.zeros_like(k), sight.keep, sight.bias)[1]

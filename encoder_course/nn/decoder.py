@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from encoder_course.config import EncoderConfig
 from encoder_course.nn.attention import Sight
 from encoder_course.nn.encoder import Encoder
-from encoder_course.shapes import check_ids
+from encoder_course.shapes import check_ids, check_keep
 from encoder_course.text.masking import NOT_ASKED
 
 
@@ -20,8 +20,29 @@ class Decoder(Encoder):
     """An encoder whose tokens cannot see the future. Nothing else is different.
 
     So the vector of a token stays as it is whatever is written after it, and all tokens of a text
-    can be asked for their next one at once. Radford et al., 2018.
+    can be asked for their next one at once. With `cross` its blocks read a memory, too, the vectors
+    of another text, all of it. Radford et al., 2018; Vaswani et al., 2017.
     """
+
+    both_sides = False
+
+    def forward(
+        self,
+        ids: Int[Tensor, "B T"],
+        keep: Bool[Tensor, "B T"] | None = None,
+        segments: Int[Tensor, "B T"] | None = None,
+        memory: Float[Tensor, "B S D"] | None = None,
+        memory_keep: Bool[Tensor, "B S"] | None = None,
+    ) -> Float[Tensor, "B T D"]:
+        """One vector per token. `memory_keep` is False on the memory's padding."""
+        hidden = self.start(ids, keep, segments)
+        if memory is not None:
+            check_keep(memory_keep, tuple(memory.shape[:2]))
+        seen = None if memory_keep is None else memory_keep[:, None, None, :]  # (B, 1, 1, S)
+        for layer, block in enumerate(self.blocks):
+            sight = self.sight(layer, ids.shape[1], keep)
+            hidden = block(hidden, sight, memory, Sight(keep=seen))
+        return self.final_norm(hidden)
 
     def sight(self, layer: int, length: int, keep: Tensor | None = None) -> Sight:
         """Masks and positions of one layer, with the upper triangle of the mask False."""

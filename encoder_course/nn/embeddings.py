@@ -6,6 +6,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from encoder_course.config import EncoderConfig
+from encoder_course.nn.norm import make_norm
 from encoder_course.nn.positions import sinusoidal
 from encoder_course.shapes import check_ids
 
@@ -13,7 +14,7 @@ from encoder_course.shapes import check_ids
 class Embeddings(nn.Module):
     """Look up each token's vector and add, where the model has them, position and segment.
 
-    Rotary and ALiBi positions act inside attention, so with them nothing is added here.
+    Rotary, ALiBi and bucketed positions act inside attention: with them nothing is added here.
     Devlin et al., 2018.
     """
 
@@ -27,9 +28,7 @@ class Embeddings(nn.Module):
         elif config.positions == "sinusoidal":
             self.position = nn.Embedding.from_pretrained(sinusoidal(config.max_len, config.dim))
         self.segment = nn.Embedding(config.segments, config.dim) if config.segments else None
-        has_norm = config.embedding_norm
-        norm = nn.LayerNorm(config.dim, eps=config.norm_eps, bias=config.bias)
-        self.norm = norm if has_norm else nn.Identity()
+        self.norm = make_norm(config) if config.embedding_norm else nn.Identity()
         self.dropout = nn.Dropout(config.dropout)
 
     def forward(

@@ -15,7 +15,9 @@ from encoder_course.config import EncoderConfig
 from encoder_course.nn.attention import Group, Sight
 from encoder_course.nn.block import Block
 from encoder_course.nn.embeddings import Embeddings
+from encoder_course.nn.norm import make_norm
 from encoder_course.nn.positions import alibi, distances, rotary
+from encoder_course.nn.relative import RelativeBias
 from encoder_course.shapes import check_keep
 
 
@@ -30,20 +32,27 @@ class EncoderTrace:
 class Encoder(nn.Module):
     """A transformer encoder as `config` describes it: BERT, MiniLM, ModernBERT or ours.
 
-    Devlin et al., 2018; Warner et al., 2024.
+    `cross` gives its blocks cross-attention, for a `Decoder`. Devlin et al., 2018; Warner et al.,
+    2024.
     """
 
-    def __init__(self, config: EncoderConfig) -> None:
+    both_sides = True  # whether a token sees what comes after it
+
+    def __init__(self, config: EncoderConfig, cross: bool = False) -> None:
         super().__init__()
         self.config = config
         self.embed = Embeddings(config)
         # A pre-norm model whose embeddings are normalised does not normalise them again.
         twice = config.norm == "pre" and config.embedding_norm
         self.blocks = nn.ModuleList(
-            Block(config, norm_attention=not (twice and i == 0)) for i in range(config.layers)
+            Block(config, norm_attention=not (twice and i == 0), cross=cross)
+            for i in range(config.layers)
         )
-        norm = nn.LayerNorm(config.dim, eps=config.norm_eps, bias=config.bias)
-        self.final_norm = norm if config.norm == "pre" else nn.Identity()
+        self.final_norm = make_norm(config) if config.norm == "pre" else nn.Identity()
+        self.relative = None
+        if config.positions == "bucketed":
+            shape = config.heads, config.buckets, config.bucket_reach
+            self.relative = RelativeBias(*shape, self.both_sides)
         self.apply(initialise)
 
     def forward(
@@ -156,6 +165,8 @@ class Encoder(nn.Module):
         fixed = fixed_sight(self.config, self.config.is_local(layer), length)
         rotary = fixed.rotary and tuple(x.to(weight.device, weight.dtype) for x in fixed.rotary)
         bias = None if fixed.bias is None else fixed.bias.to(weight.device, weight.dtype)
+        if self.relative is not None:
+            bias = self.relative(length)  # (H, T, T)
         near = None if fixed.keep is None else fixed.keep.to(weight.device)
         if keep is not None:
             keep = keep[:, None, None, :]  # (B, 1, 1, S)

@@ -12,7 +12,7 @@ from torch import Tensor
 NextLogits = Callable[[Tensor], Tensor]
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def greedy(
     next_logits: NextLogits, start: Int[Tensor, "B T"], end_id: int, limit: int
 ) -> Int[Tensor, "B L"]:
@@ -30,7 +30,7 @@ def greedy(
     return ids
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def beam(
     next_logits: NextLogits,
     start: Int[Tensor, "B T"],

@@ -9,6 +9,7 @@ from torch.nn import functional as F
 
 from encoder_course.config import EncoderConfig
 from encoder_course.nn.encoder import Encoder, initialise
+from encoder_course.nn.norm import make_norm
 from encoder_course.shapes import check_ids
 from encoder_course.text.masking import NOT_ASKED
 
@@ -23,7 +24,7 @@ class MLMHead(nn.Module):
     def __init__(self, config: EncoderConfig, token_embedding: nn.Embedding) -> None:
         super().__init__()
         self.transform = nn.Linear(config.dim, config.dim, bias=config.bias)
-        self.norm = nn.LayerNorm(config.dim, eps=config.norm_eps, bias=config.bias)
+        self.norm = make_norm(config)
         self.bias = nn.Parameter(torch.zeros(config.vocab_size))
         self.weight = token_embedding.weight  # the same tensor, not a copy
         self.transform.apply(initialise)
