@@ -66,6 +66,10 @@ def of_words(parts, **settings):
     return WordClassifier(strength=10.0, **settings)
 
 
+def of_letters(parts, **settings):
+    return WordClassifier(letters=True, strength=10.0, **settings)
+
+
 def on_features(parts, **settings):
     encoder = SentenceEncoder(*parts, max_len=64)
     return FeatureClassifier(encoder, strength=100, cache=False, **settings)
@@ -79,7 +83,7 @@ def fine_tuned(parts, **settings):
     return FineTunedClassifier(*parts, max_len=64, lr=0.01, **settings)
 
 
-ALL = [majority, of_words, on_features, with_head, fine_tuned]
+ALL = [majority, of_words, of_letters, on_features, with_head, fine_tuned]
 LEARNING = ALL[1:]
 
 
@@ -103,7 +107,7 @@ def test_the_interface_is_the_same(parts, make, tmp_path):
     classifier.calibrate(TRAIN)
     saved = classifier.save(tmp_path / "model")
     assert not any(path.suffix in (".pkl", ".pickle", ".pt") for path in saved.rglob("*"))
-    options = {} if make in (majority, of_words, fine_tuned) else {"cache": False}
+    options = {} if make in (majority, of_words, of_letters, fine_tuned) else {"cache": False}
     loaded = type(classifier).load(saved, **options)
     assert torch.equal(loaded.predict_proba(TEXTS), classifier.predict_proba(TEXTS))
     assert loaded.settings == classifier.settings

@@ -26,6 +26,13 @@ def test_box_leaves_a_page_without_the_live_view():
     assert "model_id" not in bundle["text/html"] + bundle["text/plain"]
 
 
+def test_box_has_a_name_for_what_is_typed():
+    box = AskBox(shout, "too hot", name="Message")
+    assert box.question.description == "Message" and "<strong>Message:</strong>" in box.saved
+    box.question.value = ""
+    assert box.shown.value == "Type a message, then press Enter."
+
+
 def test_score_spread_counts_every_document_and_names_the_best():
     scores = {"one": [0.05] * 7 + [0.62], "two": [-0.1, 0.0, 0.31]}
     panels = score_spread(scores).axes

@@ -36,15 +36,18 @@ class MajorityClassifier(Classifier):
 class WordClassifier(Classifier):
     """TF-IDF of words and word pairs, and a logistic regression: what words alone give away.
 
-    `strength` is the inverse of the regression's penalty (scikit-learn's C). Salton and Buckley,
-    1988.
+    With `letters`, the counted units are the two to five letters in a row of each word, so that
+    forms of a word, and its misspellings, have most of them in common. `strength` is the inverse of
+    the regression's penalty (scikit-learn's C). Salton and Buckley, 1988.
     """
 
-    def __init__(self, *, strength: float | int = 1.0, label: str = "label") -> None:
-        super().__init__(label, strength=strength)
+    def __init__(
+        self, *, letters: bool = False, strength: float | int = 1.0, label: str = "label"
+    ) -> None:
+        super().__init__(label, letters=letters, strength=strength)
 
     def learn(self, examples, validation, plan, seed, progress) -> None:
-        self.words = tfidf()
+        self.words = tfidf(letters=self.settings["letters"])
         rows = self.words.fit_transform([example.text for example in examples])
         targets = self.targets(examples).numpy()
         self.head = logistic_regression(rows, targets, self.settings["strength"])
@@ -61,14 +64,18 @@ class WordClassifier(Classifier):
         return {**self.head.state_dict(), "rarity": rarity}, {"words": words}
 
     def restore(self, tensors: dict[str, Tensor], learnt: dict[str, Any]) -> None:
-        self.words = tfidf(learnt["words"])
+        self.words = tfidf(learnt["words"], self.settings["letters"])
         self.words.idf_ = tensors.pop("rarity").numpy()
         self.head = nn.Linear(len(learnt["words"]), len(self.classes)).double()
         self.head.load_state_dict(tensors)
 
 
-def tfidf(words: list[str] | None = None) -> TfidfVectorizer:
-    """Counts of words and pairs, damped by a logarithm; rare ones weigh more, rows get length 1."""
+def tfidf(words: list[str] | None = None, letters: bool = False) -> TfidfVectorizer:
+    """Counts of words and pairs, damped by a logarithm; rare ones weigh more, rows get length 1.
+
+    With `letters`, of the runs of two to five letters within a word.
+    """
     from sklearn.feature_extraction.text import TfidfVectorizer
 
-    return TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, vocabulary=words)
+    units = dict(analyzer="char_wb", ngram_range=(2, 5)) if letters else dict(ngram_range=(1, 2))
+    return TfidfVectorizer(**units, sublinear_tf=True, vocabulary=words)

@@ -18,17 +18,19 @@ if TYPE_CHECKING:
 class AskBox:
     """A box to type a question in, with its answer below it; the Enter key asks.
 
-    `answer` turns a question into HTML. Where no Python runs behind the page, as in a saved
-    notebook, the answer to `question` stands there with a note instead.
+    `answer` turns a question into HTML; `name` is what the typed text is called. Where no Python
+    runs behind the page, as in a saved notebook, the answer to `question` stands there with a note
+    instead.
     """
 
-    def __init__(self, answer: Callable[[str], str], question: str) -> None:
+    def __init__(self, answer: Callable[[str], str], question: str, name: str = "Question") -> None:
         import ipywidgets
 
         self.answer = answer
+        self.name = name
         self.question = ipywidgets.Text(
             question,
-            description="Question",
+            description=name,
             continuous_update=False,  # ask at Enter, not at each letter
             layout=ipywidgets.Layout(width="95%"),
         )
@@ -37,19 +39,25 @@ class AskBox:
         self.question.observe(self.renew, names="value")
         self.saved = (
             f'<p style="color:#111;background:#fff;margin:0;padding:.5em">'
-            f"<strong>Question:</strong> {html.escape(question)}<br>"
+            f"<strong>{name}:</strong> {html.escape(question)}<br>"
             f"<em>Run this cell, and a box to type in stands here.</em></p>{self.shown.value}"
         )
 
     def renew(self, change: Mapping[str, Any]) -> None:
         """Answer what has just been typed."""
         asked = change["new"].strip()
-        self.shown.value = self.answer(asked) if asked else "Type a question, then press Enter."
+        self.shown.value = (
+            self.answer(asked) if asked else f"Type a {self.name.lower()}, then press Enter."
+        )
 
     def _repr_mimebundle_(self, **options: Any) -> dict[str, Any]:
         """The live box, and beside it the page that stays when the notebook is saved."""
         live = self.panel._repr_mimebundle_(**options)
-        return {**live, "text/html": self.saved, "text/plain": "A box to type a question in."}
+        return {
+            **live,
+            "text/html": self.saved,
+            "text/plain": f"A box to type a {self.name.lower()} in.",
+        }
 
 
 @style()
