@@ -186,32 +186,32 @@ class Answerer(WithHead):
     ) -> list[Extract]:
         """The best span of each context, whether or not its margin is above the threshold.
 
-        Over the windows of a context: the highest span, where a span belongs to the window in
-        which its first token has the most context, against the lowest score of no answer: one
-        window that is sure of an answer is enough.
+        A span belongs to the window in which its first token has the most context. Windows are
+        compared by their margins, the best span's score less that of no answer there: each window
+        was normalised by itself, so bare scores of two windows do not compare (Clark and Gardner,
+        2018).
         """
         self.require_fit()
         self.encoder.eval()
         found, size = self.read(questions, contexts), self.settings["batch"]
-        best: dict[int, tuple[float, int, int]] = {}
-        silent: dict[int, float] = {}
+        best: dict[int, Extract] = {}
         order = sorted(range(len(found)), key=lambda i: len(found[i].ids))  # little padding
         for at in track(range(0, len(found), size), "read", progress):
             batch = [found[i] for i in order[at : at + size]]
             logits, keep = self.logits(batch)
             for window, scores, context in zip(batch, logits.cpu(), keep.cpu(), strict=True):
-                i, body, begin = window.example, window.body.start, torch.zeros_like(context)
-                silent[i] = min(silent.get(i, torch.inf), scores[0].sum().item())
+                begin = torch.zeros_like(context)
                 begin[window.owned.start : window.owned.stop] = True
                 if not begin.any():  # each of its tokens has more context elsewhere
                     continue
                 score, first, last = best_span(*scores.T, context, self.settings["longest"], begin)
-                span = score, window.offsets[first - body][0], window.offsets[last - body][1]
-                best[i] = max(best.get(i, span), span, key=lambda span: span[0])
-        return [
-            Extract(start, end, contexts[i][start:end], score - silent[i])
-            for i, (score, start, end) in sorted(best.items())
-        ]
+                start = window.offsets[first - window.body.start][0]
+                end = window.offsets[last - window.body.start][1]
+                text = contexts[window.example][start:end]
+                span = Extract(start, end, text, score - scores[0].sum().item())
+                known = best.get(window.example, span)
+                best[window.example] = max(known, span, key=lambda extract: extract.margin)
+        return [extract for _, extract in sorted(best.items())]
 
     def predict(
         self, questions: Sequence[str], contexts: Sequence[str], progress: bool = False
