@@ -13,8 +13,10 @@ from torch import Tensor
 
 from encoder_course.config import EncoderConfig
 from encoder_course.data.hub import find_minilm
-from encoder_course.nn import CausalLM, Encoder, MaskedLM, Seq2Seq
+from encoder_course.nn import CausalLM, Decoder, Encoder, MaskedLM, Seq2Seq
+from encoder_course.nn.clip import CLIP, QuickFeedForward
 from encoder_course.nn.electra import Discriminator
+from encoder_course.nn.vision import ViT, vision_config
 from encoder_course.text.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
@@ -88,6 +90,37 @@ BART = {
     "blocks.{i}.feed_forward.expand": "layers.{i}.fc1",
     "blocks.{i}.feed_forward.contract": "layers.{i}.fc2",
     "blocks.{i}.feed_forward_norm": "layers.{i}.final_layer_norm",
+}
+VIT = {
+    "embed.class_token": "embeddings.cls_token",
+    "embed.positions": "embeddings.position_embeddings",
+    "embed.project": "embeddings.patch_embeddings.projection",
+    "blocks.{i}.attention_norm": "layers.{i}.layernorm_before",
+    "blocks.{i}.attention.query": "layers.{i}.attention.q_proj",
+    "blocks.{i}.attention.key": "layers.{i}.attention.k_proj",
+    "blocks.{i}.attention.value": "layers.{i}.attention.v_proj",
+    "blocks.{i}.attention.output": "layers.{i}.attention.o_proj",
+    "blocks.{i}.feed_forward_norm": "layers.{i}.layernorm_after",
+    "blocks.{i}.feed_forward.expand": "layers.{i}.mlp.fc1",
+    "blocks.{i}.feed_forward.contract": "layers.{i}.mlp.fc2",
+    "final_norm": "layernorm",
+}
+# Of either half of CLIP; the misspelt name is theirs.
+CLIP_NAMES = {
+    "embed.class_token": "embeddings.class_embedding",
+    "embed.positions": "embeddings.position_embedding.weight",
+    "embed.project": "embeddings.patch_embedding",
+    "norm": "pre_layrnorm",
+    "embed.token": "embeddings.token_embedding",
+    "embed.position": "embeddings.position_embedding",
+    "blocks.{i}.attention_norm": "encoder.layers.{i}.layer_norm1",
+    "blocks.{i}.attention.query": "encoder.layers.{i}.self_attn.q_proj",
+    "blocks.{i}.attention.key": "encoder.layers.{i}.self_attn.k_proj",
+    "blocks.{i}.attention.value": "encoder.layers.{i}.self_attn.v_proj",
+    "blocks.{i}.attention.output": "encoder.layers.{i}.self_attn.out_proj",
+    "blocks.{i}.feed_forward_norm": "encoder.layers.{i}.layer_norm2",
+    "blocks.{i}.feed_forward.expand": "encoder.layers.{i}.mlp.fc1",
+    "blocks.{i}.feed_forward.contract": "encoder.layers.{i}.mlp.fc2",
 }
 TABLES = {"bert": BERT, "modernbert": MODERNBERT}
 PREFIXES = {"bert": "bert.", "modernbert": "model."}  # of the encoder inside a model with a head
@@ -316,6 +349,101 @@ def from_electra(model: PreTrainedModel) -> Discriminator:
             state[f"{ours}.{kind}"] = weights[f"discriminator_predictions.{theirs}.{kind}"]
     copy.load_state_dict(state)
     return copy.eval()
+
+
+def from_vit(model: PreTrainedModel) -> ViT:
+    """Our copy of a `ViTModel`, without its pooler. ValueError for settings that ours lacks."""
+    settings = model.config.to_dict()
+    require(settings, "hidden_act", "gelu")
+    require(settings, "qkv_bias", True)
+    ours = vit_of(settings)
+    ours.load_state_dict(picture_state(ours, model.state_dict(), VIT), assign=True)
+    return ours.eval()
+
+
+def from_clip(model: PreTrainedModel) -> CLIP:
+    """Our copy of a `CLIPModel`, with GELU or OpenAI's "quick_gelu".
+
+    ValueError for another activation. A text is read at its last token that is kept, so padding
+    that repeats the token of the end, as OpenAI's tokenizer pads, has to be masked.
+    """
+    settings, state = model.config.to_dict(), model.state_dict()
+    text = settings["text_config"]
+    config = EncoderConfig.gpt2(
+        vocab_size=text["vocab_size"],
+        dim=text["hidden_size"],
+        layers=text["num_hidden_layers"],
+        heads=text["num_attention_heads"],
+        ff_dim=text["intermediate_size"],
+        max_len=text["max_position_embeddings"],
+        pad_id=min(text["pad_token_id"] or 0, text["vocab_size"] - 1),
+        norm_eps=text["layer_norm_eps"],
+        activation="gelu",
+    )
+    seen = settings["vision_config"]
+    ours = CLIP(vit_of(seen, embedding_norm=True), Decoder(config), settings["projection_dim"])
+    for half, theirs in ((ours.image, seen), (ours.text, text)):
+        if theirs["hidden_act"] == "quick_gelu":
+            for block in half.blocks:
+                block.feed_forward = QuickFeedForward(half.config.dim, half.config.ff_dim)
+        else:
+            require(theirs, "hidden_act", "gelu")
+    found = {
+        "log_scale": state["logit_scale"].detach().clone(),
+        "image_projection.weight": state["visual_projection.weight"].detach().clone(),
+        "text_projection.weight": state["text_projection.weight"].detach().clone(),
+    }
+    lasts = {"image": "post_layernorm", "text": "final_layer_norm"}
+    for half, theirs in {"image": "vision_model.", "text": "text_model."}.items():
+        own = {k.removeprefix(theirs): v for k, v in state.items() if k.startswith(theirs)}
+        names = CLIP_NAMES | {"final_norm": lasts[half]}
+        copied = picture_state(getattr(ours, half), own, names)
+        found |= {f"{half}.{name}": tensor for name, tensor in copied.items()}
+    ours.load_state_dict(found, assign=True)
+    return ours.eval()
+
+
+def vit_of(settings: Mapping[str, Any], embedding_norm: bool = False) -> ViT:
+    """A ViT of the shape that their settings describe."""
+    config = vision_config(
+        dim=settings["hidden_size"],
+        layers=settings["num_hidden_layers"],
+        heads=settings["num_attention_heads"],
+        ff_dim=settings["intermediate_size"],
+        norm_eps=settings["layer_norm_eps"],
+        embedding_norm=embedding_norm,
+    )
+    size = settings["image_size"]
+    size = (size, size) if isinstance(size, int) else tuple(size)
+    return ViT(config, size, settings["patch_size"], settings["num_channels"])
+
+
+def picture_state(
+    ours: ViT | Encoder, state: Mapping[str, Tensor], table: Mapping[str, str]
+) -> dict[str, Tensor]:
+    """Their tensors under our names. Their convolution flattens a patch as channel, row, column.
+
+    ValueError for a tensor that is not there.
+    """
+    found = {}
+    for name, tensor in ours.state_dict().items():
+        module, kind = name.rsplit(".", 1)
+        number = re.search(r"\d+", module)
+        i = number.group() if number else ""
+        theirs = table.get(name)
+        if theirs is None:
+            key = module.replace(f".{i}.", ".{i}.") if i else module
+            theirs = f"{table[key].format(i=i)}.{kind}"
+        if name == "embed.project.bias" and theirs not in state:  # CLIP has none
+            found[name] = torch.zeros_like(state[theirs.replace("bias", "weight")][:, 0, 0, 0])
+            continue
+        if theirs not in state:
+            raise ValueError(f"the model has no tensor {theirs}")
+        copy = state[theirs].detach()
+        if name == "embed.project.weight":
+            copy = copy.permute(0, 2, 3, 1)  # (D, row, column, channel)
+        found[name] = copy.reshape(tensor.shape).clone()
+    return found
 
 
 def to_hf(model: Encoder | MaskedLM) -> PreTrainedModel:

@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from encoder_course.data.corpus import Corpus
+from encoder_course.nn.clip import matching_loss
 from encoder_course.tasks.embed import SentenceEncoder
 from encoder_course.tasks.metrics import Report
 from encoder_course.tasks.search import rank_report
@@ -69,8 +70,7 @@ def info_nce(
     if temperature <= 0:
         raise ValueError(f"temperature must be above 0, but it is {temperature}")
     logits = F.normalize(first, dim=-1) @ F.normalize(second, dim=-1).T / temperature  # (B, B)
-    right = torch.arange(len(logits), device=logits.device)
-    return (F.cross_entropy(logits, right) + F.cross_entropy(logits.T, right)) / 2
+    return matching_loss(logits)
 
 
 class ContrastiveEncoder:
