@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -9,9 +10,10 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int
 
-from encoder_course.tasks.bm25 import words
+from encoder_course.tasks.bm25 import STOP_WORDS, singular
 from encoder_course.tasks.metrics import Metric, Report
 
+_WORD = re.compile(r"[^\W\d_]{3,}")  # no digits and no x: they name nothing
 Groups = Sequence[Any] | np.ndarray  # the name or number of the group of each text
 
 
@@ -94,27 +96,36 @@ def distinctive_words(
     A word is asked in how many texts it stands, inside and outside. The difference of the two
     log-odds, divided by its standard deviation, ranks the words: a word must be frequent here,
     rare elsewhere, and seen often enough to be sure. `prior` pseudo-texts, filled as the whole
-    collection is, hold rare words back. Monroe, Colaresi and Quinn, 2008. ValueError for another
-    number of labels than of texts.
+    collection is, hold rare words back. Singular and plural count as one word, and the more
+    frequent of them is given. Monroe, Colaresi and Quinn, 2008. ValueError for another number of
+    labels than of texts.
     """
     if len(texts) != len(labels):
         raise ValueError(f"there are {len(labels)} labels for {len(texts)} texts")
     inside: dict[Any, Counter[str]] = {}
-    sizes: Counter[Any] = Counter()
+    forms: dict[str, Counter[str]] = {}
+    sizes: Counter[Any] = Counter(labels)
     for text, label in zip(texts, labels, strict=True):
-        inside.setdefault(label, Counter()).update(set(words(text)))
-        sizes[label] += 1
+        written = {word for word in _WORD.findall(text.lower()) if word not in STOP_WORDS}
+        for word in written:
+            forms.setdefault(singular(word), Counter())[word] += 1
+        inside.setdefault(label, Counter()).update({singular(word) for word in written})
     total = sum(inside.values(), Counter())
     found = {}
     for label, held in inside.items():
         scores = {}
         for word, here in held.items():
             expected = prior * total[word] / len(texts)
-            a, b = here + expected, total[word] - here + expected
-            without_a = sizes[label] - here + prior - expected + 0.5
-            without_b = len(texts) - sizes[label] - total[word] + here + prior - expected + 0.5
-            spread = np.sqrt(1 / a + 1 / b)
-            scores[word] = (np.log(a / without_a) - np.log(b / without_b)) / spread
-        best = sorted(scores, key=lambda word: (-scores[word], word))
-        found[label] = [word for word in best if scores[word] > 0][:count]
+            share_here = (here + expected) / (sizes[label] + prior + 1)
+            elsewhere = total[word] - here
+            share_elsewhere = (elsewhere + expected) / (len(texts) - sizes[label] + prior + 1)
+            spread = np.sqrt(1 / (here + expected) + 1 / (elsewhere + expected))
+            scores[word] = (log_odds(share_here) - log_odds(share_elsewhere)) / spread
+        best = sorted(scores, key=lambda word: (-scores[word], word))[:count]
+        found[label] = [forms[word].most_common(1)[0][0] for word in best if scores[word] > 0]
     return found
+
+
+def log_odds(share: float) -> float:
+    """The logarithm of share : rest, for a share between 0 and 1."""
+    return float(np.log(share / (1 - share)))
