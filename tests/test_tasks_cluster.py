@@ -68,6 +68,8 @@ def test_distinctive_words_are_frequent_here_and_rare_elsewhere():
     assert set(found["garden"]) == {"morning", "water"}
     series = distinctive_words(["a series of x", "series", "arrays 12", "arrays"], [0, 0, 1, 1])
     assert series == {0: ["series"], 1: ["arrays"]}  # as they are written; no digits, no letters
+    alike = distinctive_words(["matrix matrices rank", "arrays"], [0, 1])
+    assert alike[0] == ["matrices", "rank"] and alike[1] == ["arrays"]
     # "the" is a stop word; "onion" stands in one text only, and everywhere words say nothing.
     texts = ["axis row onion", "axis row", "axis row", "axis", "axis", "axis plum"]
     names = distinctive_words(texts, [0, 0, 0, 1, 1, 1], count=9)

@@ -14,6 +14,7 @@ from encoder_course.tasks.bm25 import STOP_WORDS, singular
 from encoder_course.tasks.metrics import Metric, Report
 
 _WORD = re.compile(r"[^\W\d_]{3,}")  # no digits and no x: they name nothing
+SAME = 5  # letters: words that begin alike say one thing in a name (matrix, matrices)
 Groups = Sequence[Any] | np.ndarray  # the name or number of the group of each text
 
 
@@ -96,9 +97,9 @@ def distinctive_words(
     A word is asked in how many texts it stands, inside and outside. The difference of the two
     log-odds, divided by its standard deviation, ranks the words: a word must be frequent here,
     rare elsewhere, and seen often enough to be sure. `prior` pseudo-texts, filled as the whole
-    collection is, hold rare words back. Singular and plural count as one word, and the more
-    frequent of them is given. Monroe, Colaresi and Quinn, 2008. ValueError for another number of
-    labels than of texts.
+    collection is, hold rare words back. Singular and plural count as one word, the more frequent
+    of them is given, and of several words with one beginning the best. Monroe, Colaresi and Quinn,
+    2008. ValueError for another number of labels than of texts.
     """
     if len(texts) != len(labels):
         raise ValueError(f"there are {len(labels)} labels for {len(texts)} texts")
@@ -121,8 +122,11 @@ def distinctive_words(
             share_elsewhere = (elsewhere + expected) / (len(texts) - sizes[label] + prior + 1)
             spread = np.sqrt(1 / (here + expected) + 1 / (elsewhere + expected))
             scores[word] = (log_odds(share_here) - log_odds(share_elsewhere)) / spread
-        best = sorted(scores, key=lambda word: (-scores[word], word))[:count]
-        found[label] = [forms[word].most_common(1)[0][0] for word in best if scores[word] > 0]
+        best: dict[str, str] = {}
+        for word in sorted(scores, key=lambda word: (-scores[word], word)):
+            if scores[word] > 0:
+                best.setdefault(word[:SAME], word)
+        found[label] = [forms[word].most_common(1)[0][0] for word in list(best.values())[:count]]
     return found
 
 
