@@ -8,7 +8,7 @@ from encoder_course.data.corpus import Document, Entry
 from encoder_course.data.facts_in_docs import KINDS, Fact, facts, listing, of_parameters
 from encoder_course.data.questions_in_contracts import by_hand, from_spans
 from encoder_course.data.questions_in_docs import NEW, SEEN, SIDES, ask, choose, side
-from encoder_course.tasks.read_baselines import OverlapReader, RuleReader
+from encoder_course.tasks.read_baselines import OverlapReader, RuleReader, SilentReader
 
 
 def entries(*rows):
@@ -193,3 +193,8 @@ def test_overlap_answers_beside_what_is_shared():
     assert reader.answer("wherefore?", context).text == ""
     made = reader.predict(["what is the rent?"] * 2, [context, "nothing"])
     assert [x.text for x in made] == ["seven", ""]
+
+
+def test_silence_is_right_where_there_is_no_answer():
+    report = SilentReader().evaluate(by_hand(), resamples=10)
+    assert report["exact match"].value == report["F1"].value == 20 / 78

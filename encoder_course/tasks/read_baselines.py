@@ -31,6 +31,13 @@ class Reader:
         return report(examples, found, type(self).__name__, resamples=resamples, seed=seed)
 
 
+class SilentReader(Reader):
+    """Never answers: right wherever the text does not say."""
+
+    def answer(self, question: str, context: str) -> Extract:
+        return SILENT
+
+
 class OverlapReader(Reader):
     """The words that follow the question's words: a window beside what both share.
 
