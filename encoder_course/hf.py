@@ -14,6 +14,7 @@ from torch import Tensor
 from encoder_course.config import EncoderConfig
 from encoder_course.data.hub import find_minilm
 from encoder_course.nn import CausalLM, Decoder, Encoder, MaskedLM, Seq2Seq
+from encoder_course.nn.audio import AudioEncoder, audio_config
 from encoder_course.nn.clip import CLIP, QuickFeedForward
 from encoder_course.nn.electra import Discriminator
 from encoder_course.nn.vision import ViT, vision_config
@@ -444,6 +445,34 @@ def picture_state(
             copy = copy.permute(0, 2, 3, 1)  # (D, row, column, channel)
         found[name] = copy.reshape(tensor.shape).clone()
     return found
+
+
+def from_whisper(model: PreTrainedModel) -> AudioEncoder:
+    """Our copy of the encoder of a `WhisperModel`, whose blocks have the names of BART's.
+
+    Their keys have no bias; ours is 0, which changes no weight of attention.
+    """
+    settings, state = model.config.to_dict(), model.encoder.state_dict()
+    require(settings, "activation_function", "gelu")
+    config = audio_config(
+        dim=settings["d_model"],
+        layers=settings["encoder_layers"],
+        heads=settings["encoder_attention_heads"],
+        ff_dim=settings["encoder_ffn_dim"],
+        max_len=settings["max_source_positions"],
+    )
+    ours = AudioEncoder(config, settings["num_mel_bins"]).to(next(model.parameters()).dtype)
+    table = BART | {"near": "conv1", "halve": "conv2", "final_norm": "layer_norm"}
+    found = {}
+    for name, tensor in ours.state_dict().items():
+        module, kind = name.rsplit(".", 1)
+        number = re.search(r"\d+", module)
+        i = number.group() if number else ""
+        theirs = table[module.replace(f".{i}.", ".{i}.") if i else module].format(i=i)
+        no_bias = name.endswith("attention.key.bias")
+        found[name] = torch.zeros_like(tensor) if no_bias else state[f"{theirs}.{kind}"]
+    ours.load_state_dict(found)
+    return ours.eval()
 
 
 def to_hf(model: Encoder | MaskedLM) -> PreTrainedModel:
