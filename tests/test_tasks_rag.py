@@ -1,6 +1,9 @@
 """The assistant: passages, an index that is resumed, answers with sources, refusals."""
 
+import errno
 import json
+import subprocess
+import sys
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -173,6 +176,70 @@ def test_a_damaged_file_is_named_and_built_again(counting, installed, tmp_path):
     with pytest.raises(ValueError, match="two-1.0-.* is lost or damaged; run: python -m"):
         index.search()
     assert update(index, installed) == ["two"]
+
+
+def test_a_full_disk_leaves_what_was_there(counting, installed, tmp_path, monkeypatch):
+    index = PackageIndex(counting, tmp_path)
+    update(index, ["one", "two"])
+    files = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+
+    def full(file, **arrays):
+        file.write(b"the beginning of")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("encoder_course.tasks.search.np.savez", full)
+        with pytest.raises(OSError, match="No space left on device"):
+            update(index, ["one", "two", "three"])
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == files
+    assert len(index.search().documents) == 4
+
+    def no_room(path, text, encoding):
+        path.touch()
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "write_text", no_room)
+        with pytest.raises(OSError, match="No space left on device"):
+            index.describe(files=[], threshold=0)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == files
+    assert update(index, ["one", "two", "three"]) == ["three"]
+
+
+BUILD = """
+import sys
+from encoder_course.tasks import assistant
+from encoder_course.tasks.embed import SentenceEncoder
+from encoder_course.tasks.rag import Passage
+
+saved, folder = sys.argv[1:]
+assistant.passages_of = lambda package: [
+    Passage(package, "1.0", f"{package}.{i}", "summary", f"Number {i} of {package}.")
+    for i in range(40)
+]
+index = assistant.PackageIndex(SentenceEncoder.load(saved), folder)
+print("ready", flush=True)
+sys.stdin.readline()
+index.update(["numpy", "torch", "tqdm"], progress=False)
+print(len(index.search().documents), flush=True)
+"""
+
+
+def test_two_processes_that_index_at_once_leave_a_whole_index(counting, tmp_path):
+    encoder = SentenceEncoder(counting.encoder, counting.tokenizer, max_len=64)
+    saved, folder = encoder.save(tmp_path / "encoder"), tmp_path / "index"
+    command = [sys.executable, "-c", BUILD, str(saved), str(folder)]
+    pipes = dict(stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    workers = [subprocess.Popen(command, **pipes) for _ in range(2)]
+    assert [worker.stdout.readline() for worker in workers] == ["ready\n"] * 2
+    for worker in workers:
+        worker.stdin.write("go\n")
+        worker.stdin.flush()
+    printed = [worker.communicate(timeout=120) for worker in workers]
+    assert [output for output, _ in printed] == ["120\n"] * 2, printed
+    held = PackageIndex(encoder, folder).search().documents
+    assert len({passage.text for passage in held}) == len(held) == 120
+    assert len(list(folder.glob("*.npz"))) == 3 and not list(folder.glob("*.unfinished"))
 
 
 def test_the_stored_search_is_the_search(counting, installed, tmp_path):
@@ -371,6 +438,11 @@ def test_the_commands(counting, installed, tmp_path, monkeypatch, capsys):
     assert command.ask(["open", "a", "file"]) == 0
     printed = capsys.readouterr().out
     assert "[1]" in printed or NOT_FOUND in printed
+    full = OSError(errno.ENOSPC, "No space left on device")
+    with monkeypatch.context() as patched:
+        patched.setattr(PackageIndex, "update", lambda self, names: (_ for _ in ()).throw(full))
+        assert command.index(["one"]) == 1
+    assert "No space left on device" in capsys.readouterr().err
     assert command.index(["nowhere"]) == 1
     assert "none of these packages" in capsys.readouterr().err
 

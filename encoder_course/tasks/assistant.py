@@ -202,8 +202,12 @@ class PackageIndex:
     def describe(self, **settings: Any) -> None:
         """Say in one step which files belong to this environment, and which threshold to them."""
         unfinished = self.listing.with_suffix(f".{os.getpid()}.unfinished")
-        unfinished.write_text(json.dumps(settings), "utf-8")
-        os.replace(unfinished, self.listing)
+        try:
+            unfinished.write_text(json.dumps(settings), "utf-8")
+            os.replace(unfinished, self.listing)
+        except BaseException:
+            unfinished.unlink(missing_ok=True)
+            raise
 
     def described(self) -> dict[str, Any]:
         """What `describe` wrote. Before `update`, FileNotFoundError with the command that helps."""

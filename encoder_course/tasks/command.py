@@ -23,7 +23,7 @@ def index(arguments: list[str] | None = None) -> int:
         known = PackageIndex(SentenceEncoder.minilm())
         changed = known.update(asked.packages or None)
         assistant = known.assistant()
-    except (FileNotFoundError, ValueError) as error:
+    except (OSError, ValueError) as error:  # a full disk is an OSError; what was written stays
         print(error, file=sys.stderr)
         return 1
     passages = assistant.search.documents
@@ -44,7 +44,7 @@ def ask(arguments: list[str] | None = None) -> int:
     try:
         generator = configured_generator()
         answer = PackageIndex(SentenceEncoder.minilm()).assistant(generator).ask(question)
-    except (FileNotFoundError, ValueError) as error:
+    except (OSError, ValueError) as error:
         print(error, file=sys.stderr)
         return 1
     print(answer)
