@@ -271,7 +271,7 @@ def from_t5(model: PreTrainedModel) -> Seq2Seq:
     tied = torch.equal(state["lm_head.weight"], state["shared.weight"])
     scaled = getattr(theirs, "scale_decoder_outputs", theirs.tie_word_embeddings)
     halves = config, config.replace(layers=theirs.num_decoder_layers)
-    start = theirs.decoder_start_token_id
+    start = settings.get("decoder_start_token_id")
     start = theirs.pad_token_id if start is None else start
     with torch.device("meta"):
         ours = Seq2Seq(*halves, start_id=start, tied=tied, scaled=scaled)
@@ -305,7 +305,8 @@ def from_bart(model: PreTrainedModel) -> Seq2Seq:
         name = f"{half}.embed_positions.weight"
         state[name] = state[name][2:]
     with torch.device("meta"):
-        ours = Seq2Seq(config, decoder, start_id=theirs.decoder_start_token_id)
+        start = settings.get("decoder_start_token_id")
+        ours = Seq2Seq(config, decoder, start_id=theirs.eos_token_id if start is None else start)
     return filled(ours, state, BART)
 
 

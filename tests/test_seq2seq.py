@@ -362,6 +362,19 @@ def test_another_t5_is_refused():
         hf.from_t5(t5(d_kv=16))
 
 
+def test_a_configuration_may_be_silent_about_the_start():
+    from transformers import BartConfig, BartModel, T5Config, T5ForConditionalGeneration
+
+    small = dict(d_model=32, d_kv=8, d_ff=48, num_layers=1, num_heads=4)
+    config = T5Config(vocab_size=100, **small, feed_forward_proj="gated-gelu", pad_token_id=3)
+    assert hf.from_t5(T5ForConditionalGeneration(config)).start_id == 3
+    half = dict(encoder_layers=1, decoder_layers=1, encoder_ffn_dim=48, decoder_ffn_dim=48)
+    heads = dict(encoder_attention_heads=4, decoder_attention_heads=4)
+    config = BartConfig(vocab_size=100, d_model=32, **half, **heads, eos_token_id=7)
+    config.decoder_start_token_id = None
+    assert hf.from_bart(BartModel(config)).start_id == 7
+
+
 def test_presets_have_as_many_parameters_as_theirs():
     from transformers import BartConfig, BartModel, T5Config, T5ForConditionalGeneration
 
