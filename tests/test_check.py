@@ -253,7 +253,7 @@ def test_torch_saying_not_implemented_is_no_stub():
         (lambda scores: None, "for `two rows`: it returns None"),
         (lambda scores: scores.softmax(-1).sum(-1), "the shape is (2,), and (2, 2) is needed"),
         (lambda scores: scores.softmax(-1).double(), "the dtype is float64, and float32"),
-        (lambda scores: scores.softmax(-1).tolist(), "it is a list, and a tensor is needed"),
+        (lambda scores: scores.softmax(-1).tolist(), "it is a list, tuple or set, and a tensor"),
         (lambda scores: scores.softmax(-1) / (scores != 2), "your value at [1, 0] is inf"),
         (lambda scores: scores.log_softmax(-1).sqrt(), "it is NaN at [0, 0]"),
         (lambda scores: scores.softmax(-1) + torch.eye(2) / 10, "off by about 0.1 (2 of 4 values"),
@@ -288,6 +288,8 @@ def test_missing_key():
     [
         ((2, 9), (2, 8), "at position 1: 8 is too small"),
         ((2, 9), (2,), "the length is 1, and 2 is needed"),
+        ((2, 9), 2, "it is an int, and a list, tuple or set is needed"),
+        ({"a", "b"}, "a", "it is a string, and a list, tuple or set is needed"),
         (7, "7", "it is a string, and a number is needed"),
         (7, True, "it is a truth value, and a number is needed"),
         (110_000_000, 110_000_001, "110000001 is too large"),

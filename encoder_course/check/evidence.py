@@ -12,6 +12,8 @@ from typing import Any
 import torch
 from torch import isclose  # bound before a learner's code can put another in its place
 
+SEVERAL = "list, tuple or set"  # which of them it was, evidence does not tell
+
 
 class Stopped(Exception):
     """The answer cannot be looked at any further; the text is what the learner reads."""
@@ -69,7 +71,7 @@ def shorten(text: str, width: int = 60) -> str:
 
 def _a(value: Any) -> str:
     """Name the type of `value` with its article: "a tensor", "an int"."""
-    known = {torch.Tensor: "tensor", str: "string", bool: "truth value"}
+    known = {torch.Tensor: "tensor", str: "string", bool: "truth value", list: SEVERAL}
     name = known.get(type(value), type(value).__name__)
     if value is None:
         return "None"
