@@ -7,6 +7,7 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
 from dataclasses import replace
 
 import nbformat
@@ -419,3 +420,18 @@ def test_the_doctor_names_what_does_not_hold(monkeypatch, capsys):
     monkeypatch.setattr(command, "protections", lambda: found)
     run("doctor", status=1)
     assert capsys.readouterr().out.splitlines() == ["✓ no network", "✗ x: y"]
+
+
+OPEN = """
+import sys
+from pathlib import Path
+from encoder_course.grade.course import Course
+from encoder_course.grade.gradebook import open_gradebook
+with open_gradebook(Course.find(Path(sys.argv[1]))):
+    assert "nbformat" in sys.modules
+assert "rfc3987_syntax" not in sys.modules, "a second of CPU time for each run"
+"""
+
+
+def test_opening_the_gradebook_makes_no_parser_of_addresses(released):
+    subprocess.run([sys.executable, "-c", OPEN, str(released.root)], check=True)

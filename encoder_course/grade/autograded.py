@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
 
 from encoder_course.grade.intake import KERNEL, Intake
 from encoder_course.grade.master import Master
+from encoder_course.grade.notebook_json import text_of
 from encoder_course.grade.results import ExerciseResult, Result
 
 OPENINGS = {
@@ -19,13 +21,11 @@ OPENINGS = {
 }
 
 
-def autograded(intake: Intake | None, master: Master, result: Result) -> Any:
+def autograded(intake: Intake | None, master: Master, result: Result) -> dict[str, Any]:
     """The notebook of a submission, None where it cannot be read, with what its tests found.
 
     No cell of it is raw, because nbconvert puts those into a page as HTML.
     """
-    from nbformat import from_dict
-
     outcomes = {one.grade_id: one for one in result.exercises}
     cells = intake.notebook["cells"] if intake else _blank(master)
     note = {"cell_type": "markdown", "metadata": {}, "source": opening(result)}
@@ -39,9 +39,7 @@ def autograded(intake: Intake | None, master: Master, result: Result) -> Any:
         "language_info": {"name": "python"},
         "encoder_course": {"result": result.sha256},
     }
-    return from_dict(
-        {"nbformat": 4, "nbformat_minor": 5, "metadata": metadata, "cells": cells},
-    )
+    return {"nbformat": 4, "nbformat_minor": 5, "metadata": metadata, "cells": cells}
 
 
 def opening(result: Result) -> str:
@@ -50,29 +48,22 @@ def opening(result: Result) -> str:
     return "\n".join([OPENINGS[result.status], "", *points]).strip()
 
 
-def result_in(path: Path) -> str:
-    """The hash of the result that an autograded notebook shows; "" where there is none."""
-    notebook = _read(path)
-    return str(notebook.metadata.get("encoder_course", {}).get("result", "")) if notebook else ""
+def shown_in(path: Path) -> tuple[str, dict[str, str]]:
+    """Of an autograded notebook, the hash of the result it shows and the texts of explain cells.
 
-
-def words_in(path: Path) -> dict[str, str]:
-    """The text of the explain cells of an autograded notebook by grade_id; {} without one."""
-    notebook = _read(path)
-    return {
-        cell.metadata.nbgrader.grade_id: cell.source
-        for cell in (notebook.cells if notebook else [])
-        if cell.cell_type == "markdown" and "nbgrader" in cell.metadata
-    }
-
-
-def _read(path: Path) -> Any:
-    import nbformat
-
+    The texts by grade_id. ("", {}) where there is no notebook. It is read as JSON: it was written
+    here or by nbgrader, and nbformat's validation of it costs more than all the rest.
+    """
     try:
-        return nbformat.read(path, as_version=4)
-    except (OSError, ValueError):
-        return None
+        notebook = json.loads(path.read_text(encoding="utf-8"))
+        words = {
+            cell["metadata"]["nbgrader"]["grade_id"]: text_of(cell["source"]) or ""
+            for cell in notebook["cells"]
+            if cell["cell_type"] == "markdown" and "nbgrader" in cell["metadata"]
+        }
+        return str(notebook["metadata"].get("encoder_course", {}).get("result", "")), words
+    except (AttributeError, KeyError, OSError, RecursionError, TypeError, ValueError):
+        return "", {}
 
 
 def _blank(master: Master) -> list[dict[str, Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import sys
 import warnings
@@ -11,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from encoder_course.grade.autograded import autograded, result_in, words_in
+from encoder_course.grade.autograded import autograded, shown_in
 from encoder_course.grade.course import Course, Refused
 from encoder_course.grade.files import put
 from encoder_course.grade.intake import Intake, take_in
@@ -28,8 +29,9 @@ def open_gradebook(course: Course) -> Iterator[Any]:
 
     Raises Refused where the database cannot be reached.
     """
-    from nbgrader.api import Gradebook
-    from nbgrader.utils import setenv
+    with _without_grammar_of_addresses():
+        from nbgrader.api import Gradebook
+        from nbgrader.utils import setenv
     from sqlalchemy.exc import SAWarning, SQLAlchemyError
 
     # A new gradebook asks the command `alembic` for its version; it lies beside our Python.
@@ -44,6 +46,24 @@ def open_gradebook(course: Course) -> Iterator[Any]:
         # nbgrader builds a submission before it belongs to the session, and then adds it.
         warnings.filterwarnings("ignore", category=SAWarning, module="nbgrader")
         yield book
+
+
+@contextmanager
+def _without_grammar_of_addresses() -> Iterator[None]:
+    """Import nbgrader without a parser of web addresses that nothing here asks for.
+
+    jsonschema makes one for its optional format "iri", in a second of CPU time, and goes without
+    where the package is missing; a notebook's schema has no such format.
+    """
+    name = "rfc3987_syntax"
+    if name in sys.modules:
+        yield
+        return
+    sys.modules[name] = None  # an import of it raises ImportError
+    try:
+        yield
+    finally:
+        del sys.modules[name]
 
 
 def shown(url: str) -> str:
@@ -99,20 +119,21 @@ class GradebookWriter:
                 f"the master of {master.lab} has changed since it was released: release it again"
             )
 
-    def write(self, result: Result) -> bool:
+    def write(self, result: Result, intake: Intake | None = None) -> bool:
         """Enter a result; False where the gradebook has it already.
 
+        intake: what was graded, where it is at hand; otherwise the submission is read again.
         The notebook is written last: it is the mark that all of this result has been entered.
         """
-        import nbformat
-
         path = self.course.autograded(result.student, result.lab)
-        if result.student in self.entered and result_in(path) == result.sha256:
+        shows, words = shown_in(path)
+        if result.student in self.entered and shows == result.sha256:
             return False
-        intake = self._taken_in(result)
-        self._enter(result, words_in(path), intake.words if intake else {})
+        intake = intake or self._taken_in(result)
+        self._enter(result, words, intake.words if intake else {})
         notebook = autograded(intake, self.master, result)
-        put(path, nbformat.writes(notebook).encode())
+        text = json.dumps(notebook, indent=1, sort_keys=True, ensure_ascii=False)
+        put(path, f"{text}\n".encode())
         self.entered.add(result.student)
         return True
 

@@ -9,6 +9,7 @@ from typing import Any
 from encoder_course.grade.cluster import grade_on_cluster
 from encoder_course.grade.course import Course, Refused
 from encoder_course.grade.gradebook import GradebookWriter, only_writer, open_gradebook
+from encoder_course.grade.intake import Intake
 from encoder_course.grade.pool import grade_all, unfinished
 from encoder_course.grade.release import checked_master
 from encoder_course.grade.results import Result
@@ -45,15 +46,19 @@ def grade_lab(
             for student in submissions:
                 course.results.path(student, lab).unlink(missing_ok=True)
         left = unfinished(master, submissions, course.results)
-        options = {"isolation": isolation} | ({"address": dask} if dask else {"workers": workers})
+        taken: dict[str, Intake] = {}
+        options = {"address": dask} if dask else {"workers": workers, "taken": taken}
         grader = grade_on_cluster if dask else grade_all
-        running = grader(master, left, course.results, **options)
+        running = grader(master, left, course.results, isolation=isolation, **options)
+        done = {}
         for result in track(running, desc=f"grading {lab}", show=show, total=len(left)):
-            writer.write(result)
-        results = [course.results.read(student, lab) for student in submissions]
-        for result in results:  # also one that an earlier run was stopped before writing
-            writer.write(result)
-    return results, len(left)
+            writer.write(result, taken.pop(result.student, None))
+            done[result.student] = result
+        for student in submissions:
+            if student not in done:  # an earlier run may have been stopped before writing it
+                done[student] = course.results.read(student, lab)
+                writer.write(done[student])
+    return [done[student] for student in submissions], len(left)
 
 
 def autograde(notebook: Any, resources: Any) -> tuple[Any, Any]:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import ast
 import hashlib
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
 
-from encoder_course.grade.intake import Step, Unreadable, take_in
+from encoder_course.grade.intake import Intake, Step, Unreadable, take_in
 from encoder_course.grade.judge import all_pass, judge, unreadable
 from encoder_course.grade.limits import Limits
 from encoder_course.grade.master import Master
@@ -47,13 +47,21 @@ def fingerprint(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def grade_one(runner: Runner, master: Master, student: str, path: Path) -> Result:
-    """Grade the submission in one file."""
+def grade_one(
+    runner: Runner,
+    master: Master,
+    student: str,
+    path: Path,
+    taken: MutableMapping[str, Intake] | None = None,
+) -> Result:
+    """Grade the submission in one file; `taken` gets its Intake, where it can be read."""
     submission = fingerprint(path)
     try:
         intake = take_in(path, master)
     except Unreadable as problem:
         return unreadable(student, master, str(problem), submission, runner.isolation)
+    if taken is not None:
+        taken[student] = intake
     steps = without_demonstrations(intake.steps, master)
     outcome = _run(runner, steps)
     if len(steps) < len(intake.steps) and lacks_a_demonstration(outcome, master):
@@ -87,10 +95,12 @@ def grade_all(
     workers: int = 1,
     isolation: str = "sandbox",
     limits: Limits | None = None,
+    taken: MutableMapping[str, Intake] | None = None,
 ) -> Iterator[Result]:
     """Grade what has no result yet, and yield each result once it is written, in any order.
 
     submissions: the notebook that each student handed in. workers: sandboxes at work at a time.
+    taken: gets the Intake of each student before the result comes; whoever uses one takes it out.
     Stopped at any moment, the next call goes on where this one was.
     Raises SandboxError where the sandbox cannot be made; what is written stays.
     """
@@ -100,7 +110,7 @@ def grade_all(
         if not hasattr(here, "runner"):
             here.runner = Runner(imported_by(master), isolation=isolation, limits=limits)
             runners.append(here.runner)
-        result = grade_one(here.runner, master, student, path)
+        result = grade_one(here.runner, master, student, path, taken)
         results.write(result)
         return result
 
