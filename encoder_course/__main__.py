@@ -1,6 +1,7 @@
 """`python -m encoder_course COMMAND`: the course's commands, each in a module of its own."""
 
 import argparse
+import gc
 import sys
 from collections.abc import Callable
 from importlib import import_module
@@ -53,4 +54,6 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    status = main()
+    gc.freeze()  # or leaving walks through all that torch has made, in half a second
+    sys.exit(status)

@@ -12,6 +12,7 @@ from encoder_course.grade.limits import Limits
 from encoder_course.grade.master import read_master
 from encoder_course.grade.pool import grade_one, imported_by
 from encoder_course.grade.runner import Runner
+from encoder_course.grade.sandbox import START
 
 LIMITS = Limits(
     cell_seconds=4, probe_seconds=4, total_seconds=30, megabytes=512, processes=24, disk_megabytes=8
@@ -85,5 +86,7 @@ def test_run_goes_on_and_nothing_is_left(runner, master, course):
     names = sorted(process.name() for process in runner.processes())
     assert len(names) == 3 and names[:2] == ["bwrap", "bwrap"], names
     orphans = [p.info for p in psutil.process_iter(["ppid", "uids", "cmdline"])]
-    zygote = f"{sys.executable} -I -m encoder_course.grade.zygote"
-    assert [one for one in orphans if one["ppid"] == 1 and zygote in " ".join(one["cmdline"])] == []
+    zygote = [sys.executable, "-I", "-c", START]
+    commands = [runner.processes()[index].cmdline() for index in range(3)]
+    assert any(one[:4] == zygote for one in commands), commands
+    assert [one for one in orphans if one["ppid"] == 1 and one["cmdline"][:4] == zygote] == []

@@ -63,6 +63,7 @@ def main(needed: list[str], isolation: str, limits: Limits) -> None:
         os.dup2(quiet, stream)
     gc.collect()
     gc.freeze()
+    gc.enable()
     control.sendall(b"ready")
     while True:
         order, sockets, _, _ = socket.recv_fds(control, 16, 1)
@@ -268,5 +269,7 @@ def _exactly(job: socket.socket, count: int) -> bytes:
     return data
 
 
-if __name__ == "__main__":
+def start() -> None:
+    """Serve as the command line says; never returns, and leaves without taking torch down."""
     main(sys.argv[3:], sys.argv[1], Limits(**json.loads(sys.argv[2])))
+    os._exit(0)
