@@ -99,7 +99,48 @@ decoder_mask = Exercise(
 )
 
 
-# ---- 13.2: what the decoder sees while it is asked
+# ---- 13.2: the best that a decoder can do
+
+best_possible = Exercise(
+    number="13.2",
+    title="the best that a decoder can do",
+    difficulty=2,
+    minutes=5,
+    reference=13 / 24,
+    misconceptions=(
+        Misconception(
+            "everything",
+            "that is what an encoder can reach: for half of the sentences the clue has not been"
+            " read yet at the blank",
+            1,
+        ),
+        Misconception(
+            "half",
+            "nearly: where the clue is unseen, a guess is still right sometimes",
+            1 / 2,
+        ),
+        Misconception(
+            "nothing",
+            "that would be so if the clue never stood before the blank; it does in half of the"
+            " sentences",
+            1 / 12,
+        ),
+        Misconception(
+            "guess added",
+            "you added the whole chance of a guess: it helps only in the half without a clue",
+            1 / 2 + 1 / 12,
+        ),
+        Misconception(
+            "average of certainties",
+            "you give the decoder an even chance where the clue is unseen: there are twelve goods,"
+            " not two",
+            3 / 4,
+        ),
+    ),
+)
+
+
+# ---- 13.3: what the decoder sees while it is asked
 
 
 def _shift(labels: Tensor, start_id: int, pad_id: int) -> Tensor:
@@ -112,7 +153,7 @@ def _filled(ids: Tensor, pad_id: int) -> Tensor:
 
 
 shift = Exercise(
-    number="13.2",
+    number="13.3",
     title="inputs from labels",
     difficulty=2,
     minutes=10,
@@ -184,47 +225,6 @@ shift = Exercise(
         ),
     ),
     spoilers=("[:, :-1]", "masked_fill", "roll("),
-)
-
-
-# ---- 13.3: the best that a decoder can do
-
-best_possible = Exercise(
-    number="13.3",
-    title="the best that a decoder can do",
-    difficulty=2,
-    minutes=5,
-    reference=13 / 24,
-    misconceptions=(
-        Misconception(
-            "everything",
-            "that is what an encoder can reach: for half of the sentences the clue has not been"
-            " read yet at the blank",
-            1,
-        ),
-        Misconception(
-            "half",
-            "nearly: where the clue is unseen, a guess is still right sometimes",
-            1 / 2,
-        ),
-        Misconception(
-            "nothing",
-            "that would be so if the clue never stood before the blank; it does in half of the"
-            " sentences",
-            1 / 12,
-        ),
-        Misconception(
-            "guess added",
-            "you added the whole chance of a guess: it helps only in the half without a clue",
-            1 / 2 + 1 / 12,
-        ),
-        Misconception(
-            "average of certainties",
-            "you give the decoder an even chance where the clue is unseen: there are twelve goods,"
-            " not two",
-            3 / 4,
-        ),
-    ),
 )
 
 
