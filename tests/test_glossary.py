@@ -20,21 +20,21 @@ base batche batched beat because before begin believed believing below beside be
 better between beyond both break bring bug build but call can case catche caught cell
 certain certainty chance change cheap check choice choose chosen class classe classify
 close code colleague come compare compared comparison complaint compute computed
-computer confusion copy core correct cost counting course cure cut cutting day decide
-defend demo depend derive desk destroying dictionary differ different differently digit
-divided document doe down draw duplicate each eight else elsewhere embed end english
-enough entrance environment equal error every everything everywhere exact exactly
-example exercise explain falling false far faster fault few find finished first fit fix
-follow for four free from front full function generator give goe good graded great group
-grouping guess half hand handwritten happen has have heart help here hide high hold
-honest honestly hour how however ids image implement implementation import improve input
-inside install installed instead into its itself judge keep kept kind know known lab
-laid large last later lead leak learn learner learnt leave left length less let letter
-library lie line list little load long longer look looking loop lose losing losse low
-luck made main make many map mark mate matter may meaning measure measurement memory
-message method microscope middle million mine minute misse mistake mixing month more
-most move much museum must name named near need needed network never new next nine no
-nobody not notebook nothing notice now number often old once one only open optional
+computer confusion contract copy core correct cost counting course cure cut cutting day
+decide defend demo depend derive desk destroying dictionary differ different differently
+digit divided document doe down draw duplicate each eight else elsewhere embed end
+english enough entrance environment equal error every everything everywhere exact
+exactly example exercise explain falling false far faster fault few find finished first
+fit fix follow for four free from front full function generator give goe good graded
+great group grouping guess half hand handwritten happen has have heart help here hide
+high hold honest honestly hour how however ids image implement implementation import
+improve input inside install installed instead into its itself judge keep kept kind know
+known lab laid large last later lead leak learn learner learnt leave left length less
+let letter library lie line list little load long longer look looking loop lose losing
+losse low luck made main make many map mark mate matter may meaning measure measurement
+memory message method microscope middle million mine minute misse mistake mixing month
+more most move much museum must name named near need needed network never new next nine
+no nobody not notebook nothing notice now number often old once one only open optional
 order original other our out output over overlapping own package page part passe people
 per pick picture plain plan pleasant point possible predict prerequisite price program
 project prove public published put python question quick raise random rather reach read

@@ -32,7 +32,17 @@ def released(lab):
 
 
 def test_every_lab_is_there():
-    assert LABS == ["lab01", "lab02", "lab03", "lab04", "lab05", "lab10", "lab11", "museum"]
+    assert LABS == [
+        "lab01",
+        "lab02",
+        "lab03",
+        "lab04",
+        "lab05",
+        "lab09",
+        "lab10",
+        "lab11",
+        "museum",
+    ]
     found = {path.relative_to(ROOT / "labs") for path in (ROOT / "labs").rglob("*.*")}
     assert found == {Path(lab) / f"{lab}.ipynb" for lab in LABS}
 
