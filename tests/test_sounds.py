@@ -11,6 +11,8 @@ from encoder_course.data.sounds import (
     resonance,
     speech_sounds,
     synthesise,
+    utter,
+    utterances,
 )
 
 CLEAR = Speaker(pitch=100.0, tract=1.0, breath=0.0, tilt=0.3)
@@ -76,3 +78,30 @@ def test_what_cannot_be_spoken_is_named():
         synthesise((500, 1_500, 2_500), CLEAR, 0)
     with pytest.raises(ValueError, match="must be above 0"):
         synthesise((0, 1_500, 2_500), CLEAR)
+
+
+def test_utterances_are_spoken_by_the_speakers_and_from_the_texts_given():
+    texts = [("heed", "hod"), ("hod", "heed")]
+    one, again = (utterances(12, [5, 6], texts, seed=3) for _ in range(2))
+    assert {spoken.words for spoken in one} == set(texts)
+    assert {spoken.speaker for spoken in one} == {5, 6}
+    assert all(len(spoken.wave) == 11_200 for spoken in one)
+    assert all(torch.equal(a.wave, b.wave) for a, b in zip(one, again, strict=True))
+
+
+def test_the_order_of_the_words_can_be_heard():
+    early, late = (
+        utter(words, CLEAR, torch.Generator().manual_seed(0), noise=0.0)
+        for words in (("heed", "hod"), ("hod", "heed"))
+    )
+    quarter = 4_000  # samples, 0.25 s: most of the first vowel and nothing of the second
+
+    def share(wave):
+        return energy(wave[:quarter], 2_200, 2_400) / energy(wave[:quarter], 600, 1_200)
+
+    assert share(early) > 3 * share(late)
+
+
+def test_vowels_that_do_not_fit_are_refused():
+    with pytest.raises(ValueError, match=r"3 vowels may take 0\.96 s, but there are 0\.7 s"):
+        utter(("heed", "hod", "had"), CLEAR, torch.Generator())

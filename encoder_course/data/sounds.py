@@ -124,3 +124,65 @@ def speech_sounds(
             formants = [f * s for f, s in zip(FORMANTS[vowel], slips.tolist(), strict=True)]
             sounds.append(Sound(synthesise(formants, voice, seconds, generator), vowel, number))
     return sounds
+
+
+@dataclass(frozen=True)
+class Utterance:
+    """Several vowels in a row, somewhere in a noisy stretch of time."""
+
+    wave: Float[Tensor, " L"]
+    words: tuple[str, ...]
+    speaker: int
+
+
+def utter(
+    words: Sequence[str],
+    voice: Speaker,
+    generator: torch.Generator,
+    seconds: float | int = 0.7,
+    noise: float | int = 0.1,
+) -> Float[Tensor, " L"]:
+    """Speak vowels one after the other, from a random moment on, each 0.14 to 0.22 s long.
+
+    noise: standard deviation of what else is heard, where the voice's loudest sample is 1.
+    ValueError where the vowels may not fit into the time.
+    """
+    longest = 0.12 + len(words) * (0.22 + 0.06)
+    if longest > seconds + 0.01:
+        raise ValueError(f"{len(words)} vowels may take {longest:.2f} s, but there are {seconds} s")
+    wave = torch.zeros(round(seconds * RATE))
+    place = _between(0.0, 0.12, generator)
+    for word in words:
+        slips = 1 + 0.03 * torch.randn(3, generator=generator)
+        formants = [f * s for f, s in zip(FORMANTS[word], slips.tolist(), strict=True)]
+        length = _between(0.14, 0.22, generator)
+        sound = synthesise(formants, voice, length, generator)
+        start = round(place * RATE)
+        wave[start : start + len(sound)] += sound
+        place += length + _between(0.01, 0.06, generator)
+    return wave + noise * torch.randn(len(wave), generator=generator)
+
+
+def utterances(
+    count: int,
+    speakers: Sequence[int],
+    texts: Sequence[tuple[str, ...]],
+    seed: int = 0,
+    **settings: float | int,
+) -> list[Utterance]:
+    """Random speakers saying random texts of the list; `settings` as for `utter`.
+
+    The same arguments give the same utterances.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    spoken = []
+    for _ in range(count):
+        words = texts[int(torch.randint(len(texts), (1,), generator=generator))]
+        number = speakers[int(torch.randint(len(speakers), (1,), generator=generator))]
+        voice = draw_speaker(torch.Generator().manual_seed(number))
+        spoken.append(Utterance(utter(words, voice, generator, **settings), words, number))
+    return spoken
+
+
+def _between(low: float, high: float, generator: torch.Generator) -> float:
+    return low + (high - low) * torch.rand(1, generator=generator).item()
