@@ -41,6 +41,7 @@ def test_every_lab_is_there():
         "lab09",
         "lab10",
         "lab11",
+        "lab13",
         "museum",
     ]
     found = {path.relative_to(ROOT / "labs") for path in (ROOT / "labs").rglob("*.*")}
