@@ -256,7 +256,7 @@ def _believing(**others: set[str]) -> dict[str, set[str]]:
 
 changes = Exercise(
     number="lab08.3",
-    title="which metric can change",
+    title="what can change",
     difficulty=2,
     minutes=8,
     reference=_CHANGES,
@@ -387,7 +387,7 @@ def _remaining() -> list[Misconception]:
 
 evaluate = Exercise(
     number="lab08.4",
-    title="an evaluation without leaks",
+    title="without leaks",
     difficulty=3,
     minutes=17,
     reference=_evaluate_with(),
@@ -466,7 +466,7 @@ def _threshold_cases(seed: int = _SHOWN) -> dict[str, tuple]:
 
 threshold_for = Exercise(
     number="lab08.5",
-    title="when to hand over",
+    title="when to ask a colleague",
     difficulty=3,
     minutes=14,
     reference=_threshold_with(_is_good),
