@@ -20,12 +20,12 @@ bad bank base batche batched beat because been before begin believed believing b
 beside best better between beyond blank both break bring bug build but call can cannot
 case catche caught cell certain certainty chance change cheap check choice choose chosen
 class classe classify close code colleague combination come compare compared comparison
-complaint compute computed computer confusion contract copy core correct cost counting
-course cure cut cutting date day decide defend demo depend derive desk destroying
-dictionary differ different differently digit divided document doe down draw duplicate
-each eight else elsewhere embed end english enough entrance environment equal error
-every everything everywhere exact exactly example exercise explain falling false far
-faster fault few fill find finished first fit fix flatter follow for four free from
+complaint compute computed computer confusion contract contradict copy core correct cost
+counting course cure cut cutting date day decide defend demo depend derive desk
+destroying dictionary differ different differently digit divided document doe down draw
+duplicate each eight else elsewhere embed end english enough entrance environment equal
+error every everything everywhere exact exactly example exercise explain falling false
+far faster fault few fill find finished first fit fix flatter follow for four free from
 front full function generator give goe good graded great group grouping guess half hand
 handwritten happen has have heart help here hide high hold honest honestly hour how
 however ids image implement implementation import improve input inside install installed
@@ -36,7 +36,7 @@ many map mark mate matter may meaning measure measurement memory message method
 microscope middle million mine minute misse mistake mixing month more most move much
 museum must name named near need needed network never new next nine no nobody not
 notebook nothing notice now number often old once one only open optional order original
-other our out output over overlapping own package page part passe people per pick
+other our out output over overlapping own package page paid part passe people per pick
 picture place plain plan pleasant point possible predict prepare prerequisite price
 program project prove public published put python question quick raise random rather
 reach read reader reading ready real really recognise refuse remove repair repaired
