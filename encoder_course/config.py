@@ -6,7 +6,8 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any, Literal
 
-POSITIONS = ("learned", "sinusoidal", "rotary", "alibi", "bucketed", "none")
+# Compared in notebook 02; "bucketed" (T5) learns one number for each range of distances.
+POSITIONS = ("learned", "sinusoidal", "rotary", "alibi", "none")
 ACTIVATIONS = ("gelu", "geglu", "gelu_tanh", "geglu_tanh")
 
 
@@ -47,7 +48,11 @@ class EncoderConfig:
                 raise ValueError(f"{name} must be at least 1, but it is {getattr(self, name)}")
         if self.dim % self.heads:
             raise ValueError(f"dim {self.dim} cannot be split into {self.heads} equal heads")
-        choices = {"positions": POSITIONS, "norm": ("post", "pre"), "activation": ACTIVATIONS}
+        choices = {
+            "positions": (*POSITIONS, "bucketed"),
+            "norm": ("post", "pre"),
+            "activation": ACTIVATIONS,
+        }
         choices["norm_kind"] = ("layer", "rms")
         for name, allowed in choices.items():
             if getattr(self, name) not in allowed:
