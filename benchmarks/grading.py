@@ -4,9 +4,11 @@
 
 Every submission is an honest one: the lab's solution with some answers left as released. Each
 round grades all of them with the course's grader, every protection on, one at a time, and a share
-of them with nbgrader, whose cost per submission does not depend on how many there are; over the
-rounds nbgrader grades all, too. CPU time is that of all processes that each command starts. The
-scores of the two are compared in the end. It has to be run as root: see `accounted`.
+of them with nbgrader as it is installed, whose cost per submission does not depend on how many
+there are; over the rounds nbgrader grades all, too. It does so twice: as handed in, and with the
+lab's demonstrations taken out beforehand, since the course's grader does not run those either. CPU
+time is that of all processes that each command starts. The scores are compared in the end. It has
+to be run as root: see `accounted`.
 """
 
 from __future__ import annotations
@@ -25,7 +27,12 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from encoder_course.grade.master import read_master
+from encoder_course.grade.needed import demonstrations
+from encoder_course.grade.sources import normal
+
 BIN = Path(sys.executable).parent
+OURS, THEIRS, LEAN = "this course", "nbgrader", "nbgrader, demonstrations taken out"
 CONTROL_GROUPS = Path("/sys/fs/cgroup/cpuacct")
 
 
@@ -81,6 +88,36 @@ def hand_in(course: Path, lab: str, count: int, rounds: int) -> list[str]:
     return students
 
 
+# The course's own settings would have nbgrader's autograder call the course's grader.
+SETTINGS = """\
+from encoder_course.grade.course import as_released
+
+c = get_config()
+c.CourseDirectory.root = {root!r}
+c.CourseDirectory.course_id = "course"
+c.CourseDirectory.db_url = "sqlite:///{root}/gradebook.db"
+as_released(c)
+"""
+
+
+def for_nbgrader(course: Path, copy: Path) -> None:
+    """Copy a course, with settings that leave nbgrader's autograder as it is installed."""
+    shutil.copytree(course, copy)
+    (copy / "nbgrader_config.py").write_text(SETTINGS.format(root=str(copy)), "utf-8")
+
+
+def take_demonstrations_out(course: Path, lab: str) -> None:
+    """Empty the cells of each submission that the course's grader would not run."""
+    spare = demonstrations(read_master(course / "source" / lab / f"{lab}.ipynb"))
+    for path in (course / "submitted").rglob("*.ipynb"):
+        notebook = json.loads(path.read_text("utf-8"))
+        for cell in notebook["cells"]:
+            source = "".join(cell["source"])
+            if cell["cell_type"] == "code" and normal(source) in spare:
+                cell["source"] = ""
+        path.write_text(json.dumps(notebook), "utf-8")
+
+
 def scores(course: Path, lab: str, students: list[str]) -> dict[str, float]:
     """The automatic points of each student in a course's gradebook."""
     from nbgrader.api import Gradebook
@@ -96,9 +133,9 @@ def scores(course: Path, lab: str, students: list[str]) -> dict[str, float]:
 def quartiles(values: list[float]) -> str:
     """Median and quartiles, as text."""
     if len(values) == 1:
-        return f"{values[0]:.2f}"
+        return f"{values[0]:.3g}"
     low, middle, high = statistics.quantiles(values, n=4, method="inclusive")
-    return f"{middle:.2f} ({low:.2f} to {high:.2f})"
+    return f"{middle:.3g} ({low:.3g} to {high:.3g})"
 
 
 def main() -> None:
@@ -110,36 +147,41 @@ def main() -> None:
     os.environ["OMP_NUM_THREADS"] = "1"
     grade = (sys.executable, "-m", "encoder_course", "grade")
     with tempfile.TemporaryDirectory() as folder:
-        ours, theirs = Path(folder) / "ours", Path(folder) / "theirs"
+        ours, theirs, lean = (Path(folder) / name for name in ("ours", "theirs", "lean"))
         run(*grade, "init", ours, folder=Path(folder))
         run(*grade, "release", options.lab, folder=ours)
         students = hand_in(ours, options.lab, options.submissions, options.rounds)
-        shutil.copytree(ours, theirs)
-        cost: dict[str, list[tuple[float, float]]] = {"nbgrader": [], "this course": []}
+        for_nbgrader(ours, theirs)
+        for_nbgrader(ours, lean)
+        take_demonstrations_out(lean, options.lab)
+        autograde = (BIN / "nbgrader", "autograde", options.lab)
+        again = (*grade, "run", options.lab, "--again", "--workers", "1")
+        cost: dict[str, list[tuple[float, float]]] = {THEIRS: [], LEAN: [], OURS: []}
         for turn in range(options.rounds):
-            share = [s for s in students if s.startswith(f"round{turn}-")]
-            order = ["nbgrader", "this course"][:: 1 if turn % 2 else -1]
-            for name in order:
-                if name == "nbgrader":
-                    command = (BIN / "nbgrader", "autograde", options.lab)
-                    spent = run(*command, f"--student=round{turn}-*", folder=theirs)
-                    count = len(share)
-                else:
-                    again = ("run", options.lab, "--again", "--workers", "1")
-                    spent = run(*grade, *again, folder=ours)
-                    count = len(students)
-                cost[name].append((spent[0] / count, spent[1] / count))
-                print(f"round {turn}: {name} {cost[name][-1][0]:.2f} CPU s", flush=True)
-        same = scores(ours, options.lab, students) == scores(theirs, options.lab, students)
+            share = len([s for s in students if s.startswith(f"round{turn}-")])
+            some = f"--student=round{turn}-*"
+            commands = {
+                THEIRS: ((*autograde, some), theirs, share),
+                LEAN: ((*autograde, some), lean, share),
+                OURS: (again, ours, len(students)),
+            }
+            for name in list(commands)[:: 1 if turn % 2 else -1]:
+                command, course, count = commands[name]
+                cpu, wall = run(*command, folder=course)
+                cost[name].append((cpu / count, wall / count))
+                print(f"round {turn}: {name} {cost[name][-1][0]:.3f} CPU s", flush=True)
+        found = [scores(course, options.lab, students) for course in (ours, theirs, lean)]
     print(f"\n{len(students)} submissions of {options.lab}; seconds for one of them\n")
     print("| | CPU s | wall s |\n|---|---:|---:|")
     for name, spent in cost.items():
         cpu, wall = zip(*spent, strict=True)
         print(f"| {name} | {quartiles(list(cpu))} | {quartiles(list(wall))} |")
-    pairs = list(zip(cost["nbgrader"], cost["this course"], strict=True))
-    for kind, place in (("CPU", 0), ("wall", 1)):
-        ratio = quartiles([nbgrader[place] / course[place] for nbgrader, course in pairs])
-        print(f"\n{kind} time of nbgrader over ours, within each round: {ratio}")
+    for name in (THEIRS, LEAN):
+        pairs = list(zip(cost[name], cost[OURS], strict=True))
+        for kind, place in (("CPU", 0), ("wall", 1)):
+            ratio = quartiles([other[place] / course[place] for other, course in pairs])
+            print(f"\n{kind} time of {name} over ours, within each round: {ratio}")
+    same = found[0] == found[1] == found[2]
     print(f"\nscores {'equal' if same else 'DIFFER'} for all {len(students)} submissions")
 
 
