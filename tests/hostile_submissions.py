@@ -148,6 +148,32 @@ BREAKING = {
         "crashed",
         "cell 3 takes more than 512 MB of memory",
     ),
+    "memory of no process": Case(
+        before(
+            """
+            import ctypes, os
+            kernel = ctypes.CDLL(None)
+            if hasattr(os, "memfd_create"):
+                try: os.memfd_create("x")
+                except OSError: pass
+                else: os._exit(1)
+            if kernel.shmget(0, ctypes.c_size_t(2**30), 0o1600) != -1: os._exit(1)
+            """
+        ),
+        EVERY,
+    ),
+    "file system in a namespace of its own": Case(
+        before(
+            """
+            import ctypes, os
+            kernel = ctypes.CDLL(None)
+            made = kernel.unshare(0x10020000)
+            mounted = kernel.mount(b"tmpfs", b"/submission", b"tmpfs", 0, b"size=8g")
+            if made == 0 or mounted == 0: os._exit(1)
+            """
+        ),
+        EVERY,
+    ),
     "fork bomb": Case(
         before(
             "import os\nwhile True:\n    try:\n        os.fork()\n    except OSError:\n        pass"

@@ -124,12 +124,13 @@ def test_a_cluster_that_loses_a_worker_grades_all(course):
 @needs_bubblewrap
 def test_protections_hold_in_the_sandbox():
     found = preflight.protections()
-    assert [one for one in found if not one.holds] == [] and len(found) == 11
+    assert [one for one in found if not one.holds] == [] and len(found) == 12
 
 
 def test_protections_that_do_not_hold_are_found_out():
     missing = {one.name for one in preflight.protections("process") if not one.holds}
     assert {"no network", "no process of others", "no file of this machine"} <= missing
+    assert "no memory that belongs to no process" in missing
     assert "a limit on time" not in missing and "a limit on memory" not in missing
 
 

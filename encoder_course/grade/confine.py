@@ -13,6 +13,7 @@ import os
 import resource
 import signal
 from pathlib import Path
+from typing import Any
 
 from encoder_course.grade.limits import Limits
 
@@ -33,9 +34,9 @@ def _checked(status: int, what: str) -> None:
         raise OSError(number, f"{what}: {os.strerror(number)}")
 
 
-def prctl(option: int, value: int) -> None:
+def prctl(option: int, value: int, more: Any = 0) -> None:
     """Change how the kernel treats this process. Raises OSError where it refuses."""
-    _checked(_libc.prctl(option, ctypes.c_ulong(value), 0, 0, 0), f"prctl {option}")
+    _checked(_libc.prctl(option, ctypes.c_ulong(value), more, 0, 0), f"prctl {option}")
 
 
 def become_nobody() -> None:

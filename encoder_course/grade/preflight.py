@@ -35,8 +35,10 @@ ATTEMPTS = {
         assert os.getuid() != 0
         data = (ctypes.c_uint32 * 6)()
         header = (ctypes.c_uint32 * 2)(0x20080522, 0)
-        assert ctypes.CDLL(None).capget(ctypes.byref(header), ctypes.byref(data)) == 0
+        kernel = ctypes.CDLL(None)
+        assert kernel.capget(ctypes.byref(header), ctypes.byref(data)) == 0
         assert not any(data)
+        assert kernel.unshare(0x10000000) != 0, "a user namespace brings capabilities"
     """,
     "no process of others": """
         import os
@@ -68,6 +70,16 @@ ATTEMPTS = {
         try:
             bytearray(2**30)
         except MemoryError:
+            pass
+        else:
+            raise AssertionError
+    """,
+    "no memory that belongs to no process": """
+        import ctypes, os
+        assert ctypes.CDLL(None).shmget(0, ctypes.c_size_t(2**30), 0o1600) == -1
+        try:
+            os.memfd_create("kept by a file that is nowhere")
+        except OSError:
             pass
         else:
             raise AssertionError

@@ -34,6 +34,7 @@ from encoder_course.check.base import STOPPED, Exercise
 from encoder_course.check.running import explain
 from encoder_course.grade import confine
 from encoder_course.grade.codec import HEAD, Malformed, decode, encode, frame_length
+from encoder_course.grade.forbidden import forbid_calls
 from encoder_course.grade.limits import Limits
 from encoder_course.repro import seed_everything
 
@@ -135,6 +136,7 @@ def _shut_in(own: bool, limits: Limits, report: int) -> None:
     if own:
         confine.mount_own(limits)
         confine.drop_capabilities()
+        forbid_calls()
     os.chdir(os.environ["HOME"])
 
 
