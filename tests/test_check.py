@@ -360,6 +360,61 @@ def test_error_in_a_notebook_names_the_cell(monkeypatch):
     del linecache.cache[cell]
 
 
+def test_error_names_what_was_given_in_every_kind_of_probe():
+    class Layer(torch.nn.Module):
+        def __init__(self, width):
+            super().__init__()
+            self.inner = torch.nn.Linear(width, width)
+
+        def forward(self, hidden, keep=None):
+            return self.inner(hidden) if keep is None else hidden.nothing
+
+    def observe(Layer):
+        layer = check.call(Layer, 4)
+        keep = torch.ones(2, 3, dtype=torch.bool)
+        seen = check.call(layer, torch.ones(2, 3, 4)).shape
+        return {"out": seen, "masked": check.call(layer, torch.ones(2, 3, 4), keep=keep)}
+
+    def reference(width):
+        return lambda hidden, keep=None: hidden
+
+    told = message(code(cases=None, observe=observe, reference=reference), Layer)
+    assert "\ngiven: `hidden` of shape (2, 3, 4), `keep` of shape (2, 3)\n" in told
+    told = message(code(), lambda scores: scores @ torch.ones(3))
+    assert "\ngiven: `scores` of shape (2, 2)\n" in told
+    cases = {"all": (None, 3, [1], "x" * 50, len)}
+    told = message(code(cases=lambda: cases, reference=lambda *_: 0, misconceptions=()), max)
+    assert "number 1 None, number 2 3, number 3 a list of 1, number 4 'xxx" in told
+    assert told.endswith("xxx', number 5 a builtin_function_or_method")
+
+
+def test_error_on_hidden_cases_does_not_show_them():
+    def broken(text):
+        return text.nothing
+
+    exercise = code(
+        cases=lambda: {"a word": ("shown",)},
+        hidden=lambda seed: {"a word": (f"secret {seed}",)},
+        reference=len,
+        misconceptions=(),
+    )
+    assert "\ngiven: `text` 'shown'\n" in message(exercise, broken)
+    told = exercise.judge(exercise.probe(broken, hidden=417), 417).message
+    assert told.startswith("for `a word`: it stops with AttributeError")
+    assert "given" not in told and "secret" not in told
+
+
+def test_error_that_takes_no_attribute_is_explained_all_the_same():
+    class Sealed(Exception):
+        def __setattr__(self, name, value):
+            raise SystemError
+
+    def complain(scores):
+        raise Sealed("so there")
+
+    assert "it stops with Sealed: so there" in message(code(), complain)
+
+
 # ---- observed by hand, and the framework's own promises
 
 

@@ -65,7 +65,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from encoder_course.check.evidence import Stopped, difference, plain
-from encoder_course.check.running import NOTHING_YET, call, explain
+from encoder_course.check.running import GIVEN, NOTHING_YET, call, explain
 
 STOPPED = "stopped"  # the key of evidence that holds why there is no other evidence
 ELSEWHERE = "on inputs that are not shown here, it gives something else than it should"
@@ -188,7 +188,7 @@ class Exercise:
         if found is None:
             return Verdict(True, self._right(hidden))
         if isinstance(evidence, dict) and isinstance(evidence.get(STOPPED), str):
-            return Verdict(False, evidence[STOPPED])
+            return Verdict(False, _without_inputs(evidence[STOPPED], hidden))
         for idea in self.misconceptions:
             known = self._evidence(idea.name, idea.wrong, hidden)
             if difference(evidence, known, self.tolerance) is None:
@@ -245,6 +245,13 @@ class Exercise:
         drawn = " that is not shown" if count == 1 else " that are not shown"
         plural = "s" if count > 1 else ""
         return f"right on {count} {seen}{plural}{drawn if hidden is not None else ''}"
+
+
+def _without_inputs(text: str, hidden: int | None) -> str:
+    """What to tell of an error: of hidden cases, not what the answer was given."""
+    if hidden is None:
+        return text
+    return "\n".join(line for line in text.splitlines() if not line.startswith(GIVEN))
 
 
 def _on(name: str, answer: Callable, arguments: tuple) -> Any:
