@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from encoder_course.viz.audio import band_of, centre_of, spectrograms, waveforms
+from encoder_course.nn.mel import mel_filters
+from encoder_course.viz.audio import band_of, centre_of, filter_bank, spectrograms, waveforms
 
 
 def test_waves_share_their_scales():
@@ -28,3 +29,14 @@ def test_spectrograms_stand_with_low_pitches_below_on_one_scale():
 def test_bands_and_hertz():
     assert band_of(centre_of(7, 40), 40) == pytest.approx(7)
     assert centre_of(0, 40) < 200 and 7_000 < centre_of(39, 40) < 8_000
+
+
+def test_marked_filters_stand_out_and_are_named_at_their_peaks():
+    filters = mel_filters(40).numpy()
+    fig = filter_bank(filters, (3, 30), "two of forty")
+    (axes,) = fig.axes
+    assert len(axes.lines) == 42
+    for text, line, band in zip(axes.texts, axes.lines[40:], (3, 30), strict=True):
+        assert text.get_text() == f"band {band}"
+        assert text.xy[0] == pytest.approx(filters[:, band].argmax() * 40)
+        assert line.get_ydata().max() == pytest.approx(1) and line.get_ydata()[-1] == 0

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from encoder_course.nn.mel import HOP, RATE, to_hertz, to_mel
-from encoder_course.viz.palette import AMOUNTS, OKABE_ITO, style
+from encoder_course.viz.palette import AMOUNTS, OKABE_ITO, class_colours, ink, style
 from encoder_course.viz.show import new_figure
 
 if TYPE_CHECKING:
@@ -56,6 +56,28 @@ def spectrograms(pictures: Mapping[str, Any], title: str = "") -> Figure:
     panels[0, 0].set_ylabel("hertz (mel scale)")
     fig.colorbar(image, ax=panels, label="log energy, scaled")
     fig.suptitle(title, x=0.01, ha="left", fontsize=11, fontweight="bold")
+    return fig
+
+
+@style()
+def filter_bank(filters: Any, marked: Sequence[int], title: str = "") -> Figure:
+    """Draw each band's weights over frequency, (201, M) with the largest as 1; some are named."""
+    weights = np.asarray(filters, dtype=float)
+    weights = weights / weights.max(axis=0)
+    hertz = np.linspace(0, RATE / 2, len(weights))
+    fig, axes = new_figure(7.5, 2.6)
+    axes.plot(hertz, weights, color="#B8B8B8", linewidth=0.6)
+    for position, band in enumerate(marked):
+        colour = class_colours(len(marked))[position]
+        inside = np.flatnonzero(weights[:, band])
+        shown = slice(max(inside[0] - 1, 0), inside[-1] + 2)
+        axes.plot(hertz[shown], weights[shown, band], color=colour, linewidth=2)
+        axes.annotate(
+            f"band {band}", (hertz[weights[:, band].argmax()], 1), xytext=(0, 5),
+            textcoords="offset points", ha="center", fontsize=9, color=ink(colour),
+        )  # fmt: skip
+    axes.set(xlabel="hertz", ylabel="weight, largest = 1", ylim=(0, 1.15))
+    axes.set_title(title, pad=12)
     return fig
 
 
