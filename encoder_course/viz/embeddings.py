@@ -43,7 +43,6 @@ def named_map(
     axes.set(title=title, xticks=[], yticks=[])
     axes.margins(0.08)
     axes.spines[:].set(visible=True, color=MISSING)
-    for text in name_points(axes, np.array(middles), said, inks, size=9.5):
-        text.set(fontweight="bold")
+    for text in name_points(axes, np.array(middles), said, inks, size=9.5, weight="bold"):
         text.set_bbox(dict(facecolor="white", edgecolor="none", alpha=0.85, pad=1.5))
     return fig

@@ -74,7 +74,12 @@ def name_line_ends(axes: Any, lines: Sequence[Any], size: float = 9.0) -> list[A
 
 
 def name_points(
-    axes: Any, points: Any, labels: Sequence[str], colours: Sequence[str], size: float = 9.0
+    axes: Any,
+    points: Any,
+    labels: Sequence[str],
+    colours: Sequence[str],
+    size: float = 9.0,
+    weight: str = "normal",
 ) -> list[Any]:
     """Write a label beside each point, in the first free place around it. Returns the texts.
 
@@ -89,7 +94,7 @@ def name_points(
     taken: list[Any] = []
     texts = []
     for point, label, colour in zip(points, labels, colours, strict=True):
-        look = dict(textcoords="offset points", fontsize=size, color=ink(colour))
+        look = dict(textcoords="offset points", fontsize=size, fontweight=weight, color=ink(colour))
         text = axes.annotate(label, point, xytext=(0, 0), **look)
         found = []
         for rank, (offset, across, up) in enumerate(_PLACES):
