@@ -38,6 +38,7 @@ def test_every_lab_is_there():
         "lab03",
         "lab04",
         "lab05",
+        "lab06",
         "lab07",
         "lab08",
         "lab09",
