@@ -302,6 +302,30 @@ def test_feedback_shows_points_messages_and_comments_and_no_hidden_test(course):
         assert "default-src 'none'" in page and "<script" not in page and "<link" not in page
 
 
+def test_feedback_carries_what_the_exchange_needs_to_hand_it_back(course, tmp_path):
+    from nbgrader.coursedir import CourseDirectory
+    from nbgrader.exchange.default import ExchangeReleaseFeedback
+
+    write(course, hand_in(course, "ada"), hand_in(course, "bob"))
+    noted = {"timestamp.txt": "2026-11-23 10:00:00.000000 UTC", "submission_secret.txt": "s3cret"}
+    for name, text in noted.items():
+        (course.submitted("ada", LAB) / name).write_text(text)
+        (course.submitted("bob", LAB) / name).symlink_to(course.source(LAB))
+    with open_gradebook(course) as book:
+        pages = [write_feedback(course, LAB, one) for one in graded(course, LAB, book)]
+    assert {name: pages[0].with_name(name).read_text() for name in noted} == noted
+    assert [path.name for path in pages[1].parent.iterdir()] == [f"{LAB}.html"]
+    exchange = tmp_path / "exchange"
+    exchange.mkdir()
+    exchange.chmod(0o777)
+    course.settings.Exchange.root = str(exchange)
+    directory = CourseDirectory(config=course.settings, assignment_id=LAB)
+    directory.student_id_exclude = "bob"
+    ExchangeReleaseFeedback(coursedir=directory, config=course.settings).start()
+    (handed_back,) = exchange.rglob("*.html")
+    assert handed_back.read_bytes() == pages[0].read_bytes()
+
+
 def test_feedback_before_grading_is_refused(course):
     with open_gradebook(course) as book, pytest.raises(Refused, match="grade run"):
         graded(course, LAB, book)

@@ -17,6 +17,8 @@ from encoder_course.grade.files import put
 from encoder_course.grade.markup import safe_html
 
 TEMPLATE = "feedback.html"
+OF_EXCHANGE = ("timestamp.txt", "submission_secret.txt")
+MOST_BYTES = 1000  # of each
 ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 
@@ -63,9 +65,18 @@ def graded(course: Course, lab: str, book: Any) -> list[Any]:
 
 
 def write_feedback(course: Course, lab: str, submitted: Any) -> Path:
-    """Write feedback/STUDENT/LAB/LAB.html for one of those `graded`, and return its path."""
-    path = course.feedback(submitted.student.id, lab)
+    """Write feedback/STUDENT/LAB/LAB.html for one of those `graded`, and return its path.
+
+    Beside it goes what nbgrader's exchange, where a submission came by it, asks for before it
+    hands the page back to that student alone (`nbgrader release_feedback`).
+    """
+    student = submitted.student.id
+    path = course.feedback(student, lab)
     put(path, page(course, lab, submitted).encode())
+    for name in OF_EXCHANGE:
+        noted = course.submitted(student, lab) / name
+        if noted.is_file() and not noted.is_symlink() and noted.stat().st_size <= MOST_BYTES:
+            put(path.with_name(name), noted.read_bytes())
     return path
 
 
