@@ -44,6 +44,7 @@ def test_every_lab_is_there():
         "lab09",
         "lab10",
         "lab11",
+        "lab12",
         "lab13",
         "museum",
     ]
