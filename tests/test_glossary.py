@@ -26,30 +26,31 @@ cutting date day decide defend demo depend derive desk destroying dictionary dif
 different differently digit divided document doe down draw duplicate each eight else
 elsewhere embed encoded end english enough entrance environment equal error every
 everything everywhere exact exactly example exercise explain falling false far faster
-fault few fill find finished first fit fix flatter flow follow for forge forger four free
-from front full function game give given goe good graded great group grouping guess half
-hand handwritten hang happen has have hear heart help here hide high hold honest honestly
-hour how however human hurt ids image implement implementation import improve input inside
-install installed instead into its itself judge keep kept kind know known lab laid large
-last later law lead leak learn learner learnt leave left length less lesson let letter
-library lie line list listen little load long longer look looking loop lose losing losse
-low luck made main make many map mark mate matter may meaning meant measure measurement
-memory message method microscope middle million mine minute misse mistake mixing month
-more most move much museum must name named near nearest need needed network never new next
-nine no nobody not notebook nothing notice now number often old once one only open
-optional order original other our out output over overlap overlapping own package page
-paid part passe people per pick picture place plain plan pleasant point possible predict
-prepare prerequisite price program project prove public published put python quality
-question quick raise random rather reach reache read reader reading ready real really
-recognise refusal refuse remove repair repaired report rest result rewrite right river
-round row rule run safe same saw say scikit searche second section see seed seen seldom
-service several share shared short shorten should show shown side sign silence silent
-simple since single six sixteen size skill slow slower small smallest some somebody
-something sort sound source space speaker split spoil spring squeeze stand standing start
-stay step still stop story street string such support sure table take talk teach tell ten
-test text than that the their them then there these they thi thing those thread three
-through throw time together too tool trace trained true trust trusted try trying turn
-turned tutorial twice two type unchanged under understand understood unequal unknown until
+fault few fill find finished first fit fix flatter flow follow for forge forger found
+four free from front full function game give given goe good graded great group grouping
+guess half hand handwritten hang happen has have hear heart help here hide high hold
+honest honestly hour how however human hurt ids image implement implementation import
+improve input inside install installed instead into its itself judge keep kept kind know
+known lab laid large last later law lead leak learn learner learnt leave left length
+less lesson let letter library lie line list listen little load long longer look looking
+loop lose losing losse low luck made main make many map mark mate matter may meaning
+meant measure measured measurement memory message method microscope middle million mine
+minute misse mistake mixing month more most move much museum must name named near
+nearest need needed network never new next nine no nobody not notebook nothing notice
+now number often old once one only open optional order original other our out output
+over overlap overlapping own package page paid part passe patch people per pick picture
+place plain plan pleasant point possible predict prepare prerequisite price program
+project prove public published put python quality question quick raise random rather
+reach reache read reader reading ready real really recognise refusal refuse remark
+remove repair repaired report rest result rewrite right river round row rule run safe
+same saw say scikit searche second section see seed seen seldom sequence service several
+share shared short shorten should show shown side sign silence silent simple since
+single six sixteen size skill slow slower small smallest some somebody something sort
+sound source space speaker split spoil spring squeeze stand standing start stay step
+still stop story street string such support sure table take talk teach tell ten test
+text than that the their them then there these they thi thing those thread three through
+throw time together too tool trace trained true trust trusted try trying turn turned
+tutorial twice two type unchanged under understand understood unequal unknown until
 upside use useful usual usually version view voice wait walked want wanted was watch way
 well were what whatever when where whether which who whole whose why wide will wise with
 without wording words work worth would write writer writing written wrong wrote yet you

@@ -46,6 +46,7 @@ def test_every_lab_is_there():
         "lab11",
         "lab12",
         "lab13",
+        "lab15",
         "museum",
     ]
     found = {path.relative_to(ROOT / "labs") for path in (ROOT / "labs").rglob("*.*")}
