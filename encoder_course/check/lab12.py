@@ -30,12 +30,33 @@ def _in_joined(text: str, size: int, overlap: int) -> list[tuple[int, int]]:
     return _chunks(" ".join(text.split()), size, overlap)
 
 
+def _first_found(text: str, size: int, overlap: int) -> list[tuple[int, int]]:
+    found = []
+    for start, end in _chunks(text, size, overlap):
+        held = text[start:end].split()
+        found.append((text.index(held[0]), text.index(held[-1]) + len(held[-1])))
+    return found
+
+
+def _word_numbers(text: str, size: int, overlap: int) -> list[tuple[int, int]]:
+    count = len(text.split())
+    starts = range(0, max(count - overlap, 1), size - overlap)
+    return [(i, min(i + size, count)) for i in starts]
+
+
+def _with_white_space(text: str, size: int, overlap: int) -> list[tuple[int, int]]:
+    starts = [match.start() for match in re.finditer(r"\S+", text)]
+    ends = [next((s for s in starts if s >= e), len(text)) for _, e in _chunks(text, size, overlap)]
+    return [(s, e) for (s, _), e in zip(_chunks(text, size, overlap), ends, strict=True)]
+
+
 def _chunk_cases(seed: int = _SHOWN) -> dict[str, tuple]:
     draw = random.Random(seed)
     words = [
         "".join(draw.choices("abcdefg", k=draw.randint(1, 6))) + draw.choice(["", ".", ","])
         for _ in range(11)
     ]
+    words[6], words[9] = words[1], words[2]  # words may come twice
     text = "".join(word + draw.choice([" ", "  ", "\n", "\n\n"]) for word in words)
     return {
         "11 words in chunks of 4 that share 1": (text, 4, 1),
@@ -81,6 +102,23 @@ chunks = Exercise(
             "one letter short",
             "the last letter of each chunk is missing: an end is the first place *after* the word",
             lambda text, size, overlap: [(s, e - 1) for s, e in _chunks(text, size, overlap)],
+        ),
+        Misconception(
+            "first found",
+            "a word that comes twice was found in its first place both times: your search for a"
+            " word always begins at the start of the text",
+            _first_found,
+        ),
+        Misconception(
+            "numbers of words",
+            "these are numbers of words, and `text[start:end]` needs places of letters",
+            _word_numbers,
+        ),
+        Misconception(
+            "white space at the end",
+            "your chunks end where the next word begins: the white space after a chunk's last word"
+            " is not a part of it",
+            _with_white_space,
         ),
         Misconception(
             "letters",
@@ -132,6 +170,28 @@ leaks = Exercise(
             {"a", "c", "d", "e"},
         ),
         Misconception(
+            "overlap wherever",
+            "that chunks share a sentence does not decide it: ask on which side of the split the"
+            " chunks of one page stand",
+            {"a", "d"},
+        ),
+        Misconception(
+            "overlap wherever, and twins",
+            "you look at what chunks share: look at which side of the split the chunks of one page"
+            " stand on",
+            {"a", "d", "e"},
+        ),
+        Misconception(
+            "everything leaks",
+            "not every split leaks: ask of each where the rest of a test text's page is",
+            {"a", "b", "c", "d", "e"},
+        ),
+        Misconception(
+            "nothing leaks",
+            "some do: ask of each where the rest of a test text's page is",
+            set(),
+        ),
+        Misconception(
             "upside down",
             "these are those that do not leak",
             {"b", "d"},
@@ -164,6 +224,21 @@ def _in_all(rankings: Rankings, weights: Sequence[float], constant: float) -> li
     return [name for name in _fused(rankings, weights, constant) if name in everywhere]
 
 
+def _as_they_came(rankings: Rankings, weights: Sequence[float], constant: float) -> list[str]:
+    came = list(dict.fromkeys(name for ranking in rankings for name in ranking))
+    renamed = [[f"{came.index(name):03}" for name in ranking] for ranking in rankings]
+    return [came[int(number)] for number in _fused(renamed, weights, constant)]
+
+
+def _last_where_missing(rankings: Rankings, weights: Sequence[float], constant: float) -> list[str]:
+    def total(name: str) -> float:
+        places = [r.index(name) + 1 if name in r else len(r) + 1 for r in rankings]
+        return sum(w / (constant + place) for w, place in zip(weights, places, strict=True))
+
+    names = sorted({name for ranking in rankings for name in ranking})
+    return sorted(names, key=total, reverse=True)
+
+
 def _fusion_cases(seed: int = _SHOWN) -> dict[str, tuple]:
     draw = random.Random(seed)
     names = [f"{letter}{seed % 7}" for letter in "abcdefgh"]
@@ -181,6 +256,11 @@ def _fusion_cases(seed: int = _SHOWN) -> dict[str, tuple]:
             1.0,
         ),
         "three searches, constant 2": (long, [1.0, 0.5, 2.0], 2.0),
+        "two searches that exchange two names": (
+            [[three, one], [one, three, two]],
+            [1.0, 1.0],
+            60.0,
+        ),
         "a search with weight 0": ([[one, two], [two, three, one]], [0.0, 1.0], 60.0),
     }
 
@@ -206,6 +286,23 @@ fusion = Exercise(
             lambda rankings, weights, constant: _shares(
                 rankings, weights, lambda w, place: 1 / (max(w, 1e-9) * (constant + place))
             ),
+        ),
+        Misconception(
+            "places from 0",
+            "the first of each list stands in place 0: places start at 1",
+            lambda rankings, weights, constant: _fused(rankings, weights, constant - 1),
+        ),
+        Misconception(
+            "last where missing",
+            "a name gets a share from a search that did not find it, as if it stood behind the last"
+            " one",
+            _last_where_missing,
+        ),
+        Misconception(
+            "as they came",
+            "names with equal sums stand in the order in which they came, and not in that of the"
+            " alphabet",
+            _as_they_came,
         ),
         Misconception(
             "worst first",
@@ -275,6 +372,7 @@ def _measure_cases(seed: int = _SHOWN) -> dict[str, tuple]:
         "more right ones than places, k = 2": (names, {names[1], names[2], names[5]}, 2),
         "a right one that was not found at all": (names, {names[2], "elsewhere"}, 5),
         "nothing right, k = 3": (names, {names[6]}, 3),
+        "2 names found, k = 5": (names[:2], {names[1], names[5], names[6]}, 5),
     }
 
 
@@ -346,6 +444,37 @@ measures = Exercise(
             ),
         ),
         Misconception(
+            "k places full",
+            "`ndcg`: the best order is not right in all `k` places where there are fewer right"
+            " answers",
+            _with(
+                ndcg=lambda found, right, k: (
+                    _gain(found, right, k) / sum(1 / log2(i + 2) for i in range(k))
+                )
+            ),
+        ),
+        Misconception(
+            "one place further down",
+            "`ndcg`: a right answer in the first place gives 1, and yours gives less: from which"
+            " number do you count?",
+            _with(
+                ndcg=lambda found, right, k: (
+                    sum((1 / log2(i + 3) for i, n in enumerate(found[:k]) if n in right), 0.0)
+                    / sum(1 / log2(i + 3) for i in range(min(len(right), k)))
+                )
+            ),
+        ),
+        Misconception(
+            "mean of ranks",
+            "`rr`: that is a mean over all right answers: only the first one counts",
+            _with(
+                rr=lambda found, right, k: float(
+                    sum(1 / (i + 1) for i, name in enumerate(found[:k]) if name in right)
+                    / max(sum(name in right for name in found[:k]), 1)
+                )
+            ),
+        ),
+        Misconception(
             "ideal of the found",
             "`ndcg`: the best order holds all right answers, those too that your search missed",
             _with(
@@ -390,10 +519,13 @@ def _plan_cases(seed: int = _SHOWN) -> dict[str, tuple]:
     del changed[names[3]]
     mixed = dict(changed)
     mixed[names[0]] = (stored[names[0]][0], "encoder 2")
+    renamed = dict(stored)
+    renamed[names[5]] = renamed.pop(names[2])
     return {
         "nothing changed": (stored, dict(stored)),
         "one new, one changed, one gone": (stored, changed),
         "and one that another encoder is to read": (stored, mixed),
+        "a page with a new name": (stored, renamed),
         "an empty index": ({}, stored),
         "no documents left": (stored, {}),
     }
@@ -422,6 +554,30 @@ plan = Exercise(
             "text ignored",
             "you compare encoders and not texts: a changed text keeps its old vector",
             lambda stored, now: _only(stored, now, lambda old, new: old[1] == new[1]),
+        ),
+        Misconception(
+            "new ones forgotten",
+            "a page that was never in the index is not encoded: nobody will find it",
+            lambda stored, now: (
+                _plan(stored, now)
+                | {"encode": sorted(n for n in now if n in stored and stored[n] != now[n])}
+            ),
+        ),
+        Misconception(
+            "under another name",
+            "a page has a new name, and no vector stands under that one",
+            lambda stored, now: (
+                _plan(stored, now)
+                | {"encode": sorted(n for n in now if now[n] not in stored.values())}
+            ),
+        ),
+        Misconception(
+            "unsorted",
+            "these are the right names, and they are to be sorted",
+            lambda stored, now: {
+                "encode": [name for name in now if stored.get(name) != now[name]],
+                "delete": [name for name in stored if name not in now],
+            },
         ),
         Misconception(
             "never deleted",
@@ -477,24 +633,55 @@ def _clear(scored: Scored) -> bool:
     return first > second + 1e-6
 
 
+def _sides(draw: random.Random, known: int, strange: int, digits: int) -> list[Scored]:
+    return [
+        [
+            (round(draw.gauss(0.6 if kind else 0.45, 0.1), digits), kind)
+            for kind in [True] * known + [False] * strange
+        ]
+        for _ in range(2)
+    ]
+
+
+def _apart(sides: list[Scored], ideas: Sequence[Callable[[Scored, Scored], float]]) -> bool:
+    """Whether the right answer and all these wrong ones give different numbers."""
+    values = [round(answer(*sides), 4) for answer in (_judged, *ideas)]
+    return len(set(values)) == len(values)
+
+
 def _judge_cases(seed: int = _SHOWN) -> dict[str, tuple]:
     """Sets of many answerable and few others, redrawn until the wrong ideas give other numbers."""
     found: dict[str, tuple] = {}
     for number in range(3):
         for attempt in range(10_000):
-            draw = random.Random(f"{seed} {number} {attempt}")
-            sides = [
-                [
-                    (round(draw.gauss(0.6 if known else 0.45, 0.1), 3), known)
-                    for known in [True] * 14 + [False] * 5
-                ]
-                for _ in range(2)
-            ]
-            values = [round(answer(*sides), 4) for answer in (_judged, *_WRONG)]
-            if len(set(values)) == len(values) and _clear(sides[0]):
+            sides = _sides(random.Random(f"{seed} {number} {attempt}"), 14, 5, digits=3)
+            if _apart(sides, _WRONG) and _clear(sides[0]):
                 found[f"19 validation and 19 test questions, number {number + 1}"] = tuple(sides)
                 break
+    for attempt in range(10_000):  # 8 and 4: their shares, and so equal values, are exact
+        sides = _sides(random.Random(f"{seed} equal {attempt}"), 8, 4, digits=2)
+        if _apart(sides, (_largest, _strictly)) and _as_given(*sides) == _largest(*sides):
+            found["12 and 12 questions, several thresholds equally good"] = tuple(sides)
+            break
     return found
+
+
+def _largest(validation: Scored, test: Scored) -> float:
+    thresholds = sorted((score for score, _ in validation), reverse=True)
+    return _both_kinds(test, max(thresholds, key=lambda t: _both_kinds(validation, t)))
+
+
+def _as_given(validation: Scored, test: Scored) -> float:
+    thresholds = [score for score, _ in validation]
+    return _both_kinds(test, max(thresholds, key=lambda t: _both_kinds(validation, t)))
+
+
+def _above(scored: Scored, threshold: float) -> float:
+    return _both_kinds(scored, threshold + 1e-9)
+
+
+def _strictly(validation: Scored, test: Scored) -> float:
+    return _above(test, _chosen(validation, _above))
 
 
 def _on_test(validation: Scored, test: Scored) -> float:
@@ -517,7 +704,18 @@ def _together(validation: Scored, test: Scored) -> float:
     return _both_kinds(test, _chosen([*validation, *test]))
 
 
-_WRONG = (_on_test, _on_validation, _by_count, _counted_at_the_end, _together)
+def _counted_at_the_start(validation: Scored, test: Scored) -> float:
+    return _both_kinds(test, _chosen(validation, _counted))
+
+
+_WRONG = (
+    _on_test,
+    _on_validation,
+    _by_count,
+    _counted_at_the_start,
+    _counted_at_the_end,
+    _together,
+)
 
 judged = Exercise(
     number="lab12.6",
@@ -548,6 +746,29 @@ judged = Exercise(
             "counted at the end",
             "you choose well, and then count decisions: the two *shares* are averaged on test, too",
             _counted_at_the_end,
+        ),
+        Misconception(
+            "counted at the start",
+            "you choose by the number of right decisions: what a threshold is worth is the mean of"
+            " two *shares*, on validation as well",
+            _counted_at_the_start,
+        ),
+        Misconception(
+            "the largest",
+            "of several thresholds that are equally good on validation, you do not take the"
+            " smallest",
+            _largest,
+        ),
+        Misconception(
+            "strictly above",
+            "your questions are parted elsewhere than asked: the threshold is one of the validation"
+            " scores, and a score that is *at least* the threshold is answered",
+            _strictly,
+        ),
+        Misconception(
+            "the threshold",
+            "you give the threshold itself, and what it is worth on test is asked for",
+            lambda validation, test: _chosen(validation),
         ),
         Misconception(
             "both together",

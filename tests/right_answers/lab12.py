@@ -1,6 +1,8 @@
 """Right answers to the exercises of lab 12."""
 
 import re
+from collections import Counter
+from itertools import pairwise
 
 import numpy as np
 from sklearn.metrics import ndcg_score
@@ -28,6 +30,15 @@ def chunks_by_find(text, size, overlap):
     return [(spans[i * step][0], spans[i * step : i * step + size][-1][1]) for i in range(count)]
 
 
+def chunks_by_letters(text, size, overlap):
+    padded = f" {text} "
+    pairs = list(enumerate(pairwise(padded)))
+    starts = [i for i, (one, two) in pairs if one.isspace() and not two.isspace()]
+    ends = [i for i, (one, two) in pairs if two.isspace() and not one.isspace()]
+    firsts = range(0, max(len(starts) - overlap, 1), size - overlap)
+    return [[starts[i], ends[min(i + size, len(ends)) - 1]] for i in firsts]
+
+
 def fusion_by_dict(rankings, weights, constant):
     scores = {}
     for ranking, weight in zip(rankings, weights, strict=True):
@@ -44,6 +55,13 @@ def fusion_by_names(rankings, weights, constant):
     return sorted({n for r in rankings for n in r}, key=lambda name: (-score(name), name))
 
 
+def fusion_by_counter(rankings, weights, constant):
+    sums = Counter()
+    for ranking, weight in zip(rankings, weights, strict=True):
+        sums.update({name: weight / (constant + p) for p, name in enumerate(ranking, 1)})
+    return [name for _, name in sorted((-total, name) for name, total in sums.items())]
+
+
 def measures_by_loop(found, right, k):
     hits = [name in right for name in found[:k]]
     gain = sum(hit / np.log2(i + 2) for i, hit in enumerate(hits))
@@ -53,7 +71,7 @@ def measures_by_loop(found, right, k):
 
 
 def measures_by_library(found, right, k):
-    names = [*found, *sorted(set(right) - set(found))]
+    names = [*found, *range(k), *sorted(set(right) - set(found))]  # numbers fill the k places
     true = [[float(name in right) for name in names]]
     order = [[-float(i) for i in range(len(names))]]
     shown = [name in right for name in found[:k]]
@@ -105,11 +123,21 @@ def judged_by_arrays(validation, test):
     return float(((score >= threshold)[known].mean() + (score < threshold)[~known].mean()) / 2)
 
 
+def judged_by_ranking(validation, test):
+    def worth(threshold, scored):
+        answered = Counter(known for score, known in scored if score >= threshold)
+        of = Counter(known for _, known in scored)
+        return 0.5 + (answered[True] / of[True] - answered[False] / of[False]) / 2
+
+    best = min({score for score, _ in validation}, key=lambda t: (-worth(t, validation), t))
+    return worth(best, test)
+
+
 RIGHT = {
-    "lab12.1": [chunks_by_finditer, chunks_by_find],
+    "lab12.1": [chunks_by_finditer, chunks_by_find, chunks_by_letters],
     "lab12.2": [{"a", "c", "e"}],
-    "lab12.3": [fusion_by_dict, fusion_by_names],
+    "lab12.3": [fusion_by_dict, fusion_by_names, fusion_by_counter],
     "lab12.4": [measures_by_loop, measures_by_library],
     "lab12.5": [plan_by_sets, plan_by_loop],
-    "lab12.6": [judged_by_loop, judged_by_arrays],
+    "lab12.6": [judged_by_loop, judged_by_arrays, judged_by_ranking],
 }
