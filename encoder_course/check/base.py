@@ -62,6 +62,7 @@ import re
 import textwrap
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from itertools import combinations
 from typing import Any
 
 from encoder_course.check.evidence import Stopped, difference, plain
@@ -81,6 +82,24 @@ class Misconception:
     name: str
     message: str
     wrong: Any
+
+
+def faults_left(faults: Mapping[str, str], answer: Callable[..., Any]) -> tuple[Misconception, ...]:
+    """What may remain of a repair: one misconception for each choice of its faults, few first.
+
+    `faults` has up to four short names with what to tell of each; `answer(*names)` has just these.
+    """
+    said = {1: "one fault is left", 2: "two faults are left", 3: "three faults are left"}
+    said[4] = "four faults are left"
+    return tuple(
+        Misconception(
+            " and ".join(left),
+            f"{said[number]}: {'; and '.join(faults[fault] for fault in left)}",
+            answer(*left),
+        )
+        for number in range(1, len(faults) + 1)
+        for left in combinations(faults, number)
+    )
 
 
 @dataclass(frozen=True)

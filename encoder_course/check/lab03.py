@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from itertools import combinations
 from typing import Any
 
 import torch
 from torch import Generator, Tensor, nn
 
-from encoder_course.check.base import Exercise, Misconception
+from encoder_course.check.base import Exercise, Misconception, faults_left
 from encoder_course.check.running import call
 from encoder_course.nn import attention
 
@@ -612,20 +611,6 @@ def _with_faults(*faults: str, scale: Callable = math.sqrt) -> Callable:
     return cross_attend
 
 
-def _left_in() -> tuple[Misconception, ...]:
-    """One misconception for each choice of the three faults that is still in the code."""
-    count = {1: "one fault is left", 2: "two faults are left", 3: "three faults are left"}
-    return tuple(
-        Misconception(
-            " and ".join(left),
-            f"{count[number]}: {'; and '.join(_FAULTS[fault] for fault in left)}",
-            _with_faults(*left),
-        )
-        for number in count
-        for left in combinations(_FAULTS, number)
-    )
-
-
 def _cross_cases(seed: int = _SHOWN) -> dict[str, tuple]:
     generator = _generator(seed)
     cases = {}
@@ -649,7 +634,7 @@ cross_attend = Exercise(
     cases=_cross_cases,
     hidden=_cross_cases,
     misconceptions=(
-        *_left_in(),
+        *faults_left(_FAULTS, _with_faults),
         Misconception(
             "scale dropped",
             "the scores are plain dot products: the factor was wrong, and without any it is worse",

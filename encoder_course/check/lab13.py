@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from itertools import combinations
 
 import torch
 from torch import Generator, Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from encoder_course.check.base import Exercise, Misconception
+from encoder_course.check.base import Exercise, Misconception, faults_left
 from encoder_course.config import EncoderConfig
 from encoder_course.nn import Block, Sight
 from encoder_course.text.masking import NOT_ASKED
@@ -405,19 +404,6 @@ def _with_faults(*faults: str) -> Callable:
     return decode
 
 
-def _left_in() -> tuple[Misconception, ...]:
-    count = {1: "one fault is left", 2: "two faults are left", 3: "three faults are left"}
-    return tuple(
-        Misconception(
-            " and ".join(left),
-            f"{count[number]}: {'; and '.join(_FAULTS[fault] for fault in left)}",
-            _with_faults(*left),
-        )
-        for number in count
-        for left in combinations(_FAULTS, number)
-    )
-
-
 def _no_memory(block, hidden, memory, keep_memory):
     past = Sight(keep=_past(hidden.shape[1]))
     found = hidden + block.attention(block.attention_norm(hidden), past)
@@ -457,7 +443,7 @@ decode = Exercise(
     cases=_block_cases,
     hidden=_block_cases,
     misconceptions=(
-        *_left_in(),
+        *faults_left(_FAULTS, _with_faults),
         Misconception(
             "no memory",
             "the memory is not read at all",

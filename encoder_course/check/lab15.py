@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from itertools import combinations
 
 import torch
 from torch import Generator, Tensor
 from torch.nn import functional as F
 
-from encoder_course.check.base import Exercise, Misconception
+from encoder_course.check.base import Exercise, Misconception, faults_left
 from encoder_course.nn.vision import patches as _patches
 from encoder_course.nn.vision import pictures as _pictures
 
@@ -267,20 +266,6 @@ def _matching(*faults: str) -> Callable:
     return loss
 
 
-def _left_in() -> tuple[Misconception, ...]:
-    count = {1: "one fault is left", 2: "two faults are left", 3: "three faults are left"}
-    count[4] = "four faults are left"
-    return tuple(
-        Misconception(
-            " and ".join(left),
-            f"{count[number]}: {'; and '.join(_FAULTS[fault] for fault in left)}",
-            _matching(*left),
-        )
-        for number in count
-        for left in combinations(_FAULTS, number)
-    )
-
-
 def _not_shared(images, texts, labels, log_scale):
     logits = log_scale.exp() * F.normalize(images, dim=-1) @ F.normalize(texts, dim=-1).T
     same = (labels[:, None] == labels).to(logits.dtype)
@@ -323,7 +308,7 @@ matching = Exercise(
     cases=_loss_cases,
     hidden=_loss_cases,
     misconceptions=(
-        *_left_in(),
+        *faults_left(_FAULTS, _matching),
         Misconception(
             "not shared out",
             "equal captions count as right, and each with full weight: the shares of a row have to"
