@@ -53,6 +53,16 @@ def _unscaled_sums(logits: Tensor, chance: Tensor, temperature: float | int) -> 
     return (sums <= chance[..., None]).sum(dim=-1).clamp(max=logits.shape[-1] - 1)
 
 
+def _likeliest_first(logits: Tensor, chance: Tensor, temperature: float | int) -> Tensor:
+    ordered, tokens = logits.sort(dim=-1, descending=True)
+    return tokens.gather(-1, _drawn(ordered, chance, temperature)[..., None])[..., 0]
+
+
+def _over_places(logits: Tensor, chance: Tensor, temperature: float | int) -> Tensor:
+    sums = (logits / temperature).softmax(dim=1).cumsum(dim=-1)
+    return (sums <= chance[..., None]).sum(dim=-1)
+
+
 def _fill_cases(seed: int = _SHOWN) -> dict[str, tuple]:
     generator = _generator(seed)
     hand = (
@@ -135,6 +145,41 @@ fill = Exercise(
             ),
         ),
         Misconception(
+            "one token too early",
+            "you take the token before the one in whose stretch the chance lies",
+            _fill_with(lambda logits, chance, temperature: _drawn(logits, chance, temperature) - 1),
+        ),
+        Misconception(
+            "no stretches",
+            "each probability by itself is compared with the chance: where do the stretches begin"
+            " and end when they lie side by side?",
+            _fill_with(
+                lambda logits, chance, temperature: (
+                    (logits / temperature).softmax(dim=-1) <= chance[..., None]
+                ).sum(dim=-1)
+            ),
+        ),
+        Misconception(
+            "those that are left",
+            "you count the stretches that end *behind* the chance",
+            _fill_with(
+                lambda logits, chance, temperature: (
+                    (logits / temperature).softmax(dim=-1).cumsum(dim=-1) > chance[..., None]
+                ).sum(dim=-1)
+            ),
+        ),
+        Misconception(
+            "the likeliest first",
+            "the stretches lie in the order of their probabilities: the order of the ids is asked"
+            " for",
+            _fill_with(_likeliest_first),
+        ),
+        Misconception(
+            "over the places",
+            "the softmax runs over the places of a row: it is the tokens of one place that share 1",
+            _fill_with(_over_places),
+        ),
+        Misconception(
             "from the end",
             "the stretches were laid out from the last token to the first: token 0 comes first",
             _fill_with(
@@ -201,6 +246,22 @@ hears = Exercise(
             _HEARS | {"untied": {"guessing", "detection"}},
         ),
         Misconception(
+            "all hear both",
+            "not every weight takes part in both losses, and one road is cut: go backward from each"
+            " loss, step by step",
+            {name: {"guessing", "detection"} for name in _HEARS},
+        ),
+        Misconception(
+            "the forger is not taught",
+            "`generator`: from what would it learn to guess?",
+            _HEARS | {"generator": set()},
+        ),
+        Misconception(
+            "untied hears the other",
+            "`untied`: who reads through that table?",
+            _HEARS | {"untied": {"guessing"}},
+        ),
+        Misconception(
             "untied hears nothing",
             "`untied`: the detector still reads through its own table",
             _HEARS | {"untied": set()},
@@ -223,6 +284,14 @@ def _joint(parts: list[dict], weight: float | int) -> float | int:
 
 def _plain_mean(parts: list[dict], weight: float | int) -> float | int:
     return sum(part["guessing"] + weight * part["detection"] for part in parts) / len(parts)
+
+
+def _only_asked(parts: list[dict], weight: float | int) -> float | int:
+    return _joint([part for part in parts if part["asked"]], weight)
+
+
+def _without_asked(parts: list[dict], weight: float | int) -> float | int:
+    return _joint([part | {"real": part["real"] - part["asked"]} for part in parts], weight)
 
 
 def _joint_cases(seed: int = _SHOWN) -> dict[str, tuple]:
@@ -305,6 +374,25 @@ joint = Exercise(
             lambda parts, weight: _joint(parts, weight) / (1 + weight),
         ),
         Misconception(
+            "pieces left out",
+            "a piece in which nothing was hidden is left out, and its real tokens were judged",
+            _only_asked,
+        ),
+        Misconception(
+            "hidden ones are not judged",
+            "detection is weighed by the tokens that were not hidden: the detector judges the"
+            " others as well",
+            _without_asked,
+        ),
+        Misconception(
+            "sums",
+            "these are sums over the tokens, and means are asked for",
+            lambda parts, weight: sum(
+                part["guessing"] * part["asked"] + weight * part["detection"] * part["real"]
+                for part in parts
+            ),
+        ),
+        Misconception(
             "one pot",
             "both losses went into one mean over all questions, hidden and real together",
             lambda parts, weight: (
@@ -318,12 +406,13 @@ joint = Exercise(
 
 # ---- lab06.4: repair a round
 
-_LEAKS, _DEAF, _NARROW = "leaks", "deaf", "narrow"
+_LEAKS, _DEAF, _NARROW, _PADDING = "leaks", "deaf", "narrow", "padding"
 _FAULTS = {
     _LEAKS: "the detector's loss has a gradient with respect to the generator: it gets something"
     " else than a drawn token",
     _DEAF: "the detector's loss does not reach the shared table",
     _NARROW: "not all real tokens are judged",
+    _PADDING: "padding is judged as well",
 }
 
 
@@ -343,6 +432,7 @@ def _play_with(*faults: str) -> Callable:
             vectors = torch.where(asked[..., None], logits.softmax(-1) @ seen, vectors)
         scores = detector(vectors)
         judged = asked if _NARROW in faults else keep
+        judged = torch.ones_like(keep) if _PADDING in faults else judged
         truth = replaced[judged].to(scores.dtype)
         detection = F.binary_cross_entropy_with_logits(scores[judged], truth)
         return {"guessing": guessing, "detection": detection}
@@ -360,7 +450,30 @@ def _left_in() -> tuple[Misconception, ...]:
         )
         for number in count
         for left in combinations(_FAULTS, number)
+        if left != (_PADDING,) and not {_NARROW, _PADDING} <= {*left}
     )
+
+
+def _detection_of(read: Callable, judged: Callable | None = None) -> Callable:
+    """The round, with another detection: what the detector reads, and where it is judged."""
+
+    def play(generator, table, detector, inputs, labels, keep, drawn):
+        made = _play_with()(generator, table, detector, inputs, labels, keep, drawn)
+        asked = labels != NOT_ASKED
+        original = torch.where(asked, labels, inputs)
+        forged = torch.where(asked, drawn, original)
+        vectors, text = read(generator, table, inputs, forged, asked, drawn)
+        place = judged(keep, asked) if judged else keep
+        scores, truth = detector(vectors)[place], (text != original)[place]
+        loss = F.binary_cross_entropy_with_logits(scores, truth.to(scores.dtype))
+        return made | {"detection": loss}
+
+    return play
+
+
+def _read_mixture(generator, table, inputs, forged, asked, drawn):
+    mixture = generator(table[inputs]).softmax(-1).detach() @ table
+    return torch.where(asked[..., None], mixture, table[forged]), forged
 
 
 def _play_padding(generator, table, detector, inputs, labels, keep, drawn):
@@ -447,6 +560,34 @@ play = Exercise(
             _play_padding,
         ),
         Misconception(
+            "a mixture without a gradient",
+            "no gradient leaks any more, but the detector still reads a mixture at hidden places,"
+            " and not a token that was drawn",
+            _detection_of(_read_mixture),
+        ),
+        Misconception(
+            "masks are read",
+            "the detector reads the text in which tokens are hidden: nobody has filled it",
+            _detection_of(
+                lambda generator, table, inputs, forged, asked, drawn: (table[inputs], forged)
+            ),
+        ),
+        Misconception(
+            "drawn everywhere",
+            "drawn tokens stand at places that were not hidden, too",
+            _detection_of(
+                lambda generator, table, inputs, forged, asked, drawn: (table[drawn], drawn)
+            ),
+        ),
+        Misconception(
+            "hidden ones are not judged",
+            "hidden places are not judged, and all forgeries are there",
+            _detection_of(
+                lambda generator, table, inputs, forged, asked, drawn: (table[forged], forged),
+                lambda keep, asked: keep & ~asked,
+            ),
+        ),
+        Misconception(
             "hidden means replaced",
             "every hidden place is called replaced, lucky draws as well",
             _play_masked_truth,
@@ -527,6 +668,31 @@ auc = Exercise(
             ),
         ),
         Misconception(
+            "a number of pairs",
+            "this is the number of pairs that are won, and their share is asked for",
+            lambda scores, replaced: (
+                _auc_with()(scores, replaced) * (replaced.sum() * (~replaced).sum()).item()
+            ),
+        ),
+        Misconception(
+            "ties left out",
+            "pairs with a tie are left out of the share: each counts half",
+            lambda scores, replaced: (
+                _auc_with(tie=0.0)(scores, replaced)
+                / (1 + _auc_with(tie=0.0)(scores, replaced) - _auc_with(tie=1.0)(scores, replaced))
+            ),
+        ),
+        Misconception(
+            "lost pairs subtracted",
+            "a lost pair is subtracted from the won ones: it should count nothing",
+            lambda scores, replaced: 2 * _auc_with()(scores, replaced) - 1,
+        ),
+        Misconception(
+            "decisions",
+            "scores were turned into decisions first, and most of their order is lost",
+            lambda scores, replaced: _auc_with()((scores > 0).double(), replaced),
+        ),
+        Misconception(
             "all pairs",
             "pairs of two forgeries and of two originals are counted as well",
             lambda scores, replaced: (
@@ -542,27 +708,33 @@ auc = Exercise(
 
 
 def _step_work(
-    shape: dict, layers: int, judged: int, head: int, times: int = 6, gates: int = 3
+    shape: dict,
+    layers: int,
+    judged: int,
+    head: int,
+    times: int = 6,
+    gates: int = 3,
+    square: bool = True,
 ) -> int:
     """Operations of the products of an encoder and its head."""
     dim, ff = shape["dim"], shape["ff_dim"]
     block = 4 * dim * dim + gates * dim * ff
-    return times * (shape["tokens"] * layers * block + judged * (dim * dim + dim * head))
+    weights = square * dim * dim + dim * head
+    return times * (shape["tokens"] * layers * block + judged * weights)
 
 
 def _work_with(
     head_at: str = "asked",
+    detector_at: str = "tokens",
     generator: bool = True,
     generator_head: bool = True,
-    times: int = 6,
-    gates: int = 3,
     same: bool = False,
+    **counted: int,
 ) -> Callable[[dict, int], dict[str, int]]:
     def equal_work(shape: dict, mlm_steps: int) -> dict[str, int]:
-        counted = dict(times=times, gates=gates)
-        asked, tokens, vocab = shape[head_at], shape["tokens"], shape["vocab"]
+        asked, vocab = shape[head_at], shape["vocab"]
         mlm = _step_work(shape, shape["layers"], asked, vocab, **counted)
-        electra = _step_work(shape, shape["layers"], tokens, 1, **counted)
+        electra = _step_work(shape, shape["layers"], shape[detector_at], 1, **counted)
         if generator:
             at = asked if generator_head else 0
             layers = shape["layers" if same else "generator_layers"]
@@ -637,6 +809,30 @@ equal_work = Exercise(
             "forward alone",
             "this is the forward pass: training also goes backward, twice as dear",
             _work_with(times=2),
+        ),
+        Misconception(
+            "backward as cheap",
+            "backward is counted as dear as forward, and it costs twice as much",
+            _work_with(times=4),
+        ),
+        Misconception(
+            "one product of the head",
+            "a head has a matrix of D × D before its last one",
+            _work_with(square=False),
+        ),
+        Misconception(
+            "detector asked at hidden places",
+            "`ELECTRA`: the detector's head is counted at hidden places alone, and it judges"
+            " others as well",
+            _work_with(detector_at="asked"),
+        ),
+        Misconception(
+            "broken steps",
+            "`steps`: a part of a step is no step",
+            lambda shape, mlm_steps: (
+                (made := _work_with()(shape, mlm_steps))
+                | {"steps": mlm_steps * made["MLM"] / made["ELECTRA"]}
+            ),
         ),
         Misconception(
             "multiply-adds",

@@ -26,6 +26,12 @@ def fill_by_loop(inputs, logits, asked, chance, temperature):
     return filled
 
 
+def fill_by_search(inputs, logits, asked, chance, temperature):
+    ends = torch.softmax(logits[asked] / temperature, dim=-1).cumsum(dim=-1)
+    drawn = torch.searchsorted(ends, chance[asked][:, None], right=True).squeeze(1)
+    return inputs.masked_scatter(asked, drawn)
+
+
 def joint_by_sums(parts, weight):
     guessing = sum(p["guessing"] * p["asked"] for p in parts)
     detection = sum(p["detection"] * p["real"] for p in parts)
@@ -75,6 +81,15 @@ def auc_by_pairs(scores, replaced):
     return won / (replaced.sum().item() * (~replaced).sum().item())
 
 
+def auc_by_ranks(scores, replaced):
+    ordered = scores.sort().values
+    below, reached = (torch.searchsorted(ordered, scores, right=side) for side in (False, True))
+    ranks = (below + reached + 1).double() / 2  # the mean rank of equal scores
+    forged = replaced.sum().item()
+    lowest = forged * (forged + 1) / 2
+    return (ranks[replaced].sum().item() - lowest) / (forged * (len(scores) - forged))
+
+
 def auc_by_library(scores, replaced):
     return float(roc_auc_score(replaced.numpy(), scores.numpy()))
 
@@ -112,7 +127,7 @@ def work_by_products(shape, mlm_steps):
 
 
 RIGHT = {
-    "lab06.1": [fill_by_sums, fill_by_loop],
+    "lab06.1": [fill_by_sums, fill_by_loop, fill_by_search],
     "lab06.2": [
         {
             "generator": ["guessing"],
@@ -123,6 +138,6 @@ RIGHT = {
     ],
     "lab06.3": [joint_by_sums, joint_by_shares],
     "lab06.4": [play_by_steps, play_by_embedding],
-    "lab06.5": [auc_by_pairs, auc_by_library],
+    "lab06.5": [auc_by_pairs, auc_by_library, auc_by_ranks],
     "lab06.6": [work_by_weights, work_by_products],
 }
