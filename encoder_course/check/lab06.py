@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import combinations
 from typing import Any
 
 import torch
 from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
-from encoder_course.check.base import Exercise, Misconception
+from encoder_course.check.base import Exercise, Misconception, faults_left
 from encoder_course.check.evidence import Stopped
 from encoder_course.check.running import call
 from encoder_course.text.masking import NOT_ASKED
@@ -441,16 +440,11 @@ def _play_with(*faults: str) -> Callable:
 
 
 def _left_in() -> tuple[Misconception, ...]:
-    count = {1: "one fault is left", 2: "two faults are left", 3: "three faults are left"}
+    """Where only masked places are judged, padding is not; and padding alone has its own entry."""
     return tuple(
-        Misconception(
-            " and ".join(left),
-            f"{count[number]}: {'; and '.join(_FAULTS[fault] for fault in left)}",
-            _play_with(*left),
-        )
-        for number in count
-        for left in combinations(_FAULTS, number)
-        if left != (_PADDING,) and not {_NARROW, _PADDING} <= {*left}
+        idea
+        for idea in faults_left(_FAULTS, _play_with)
+        if idea.name != _PADDING and not {_NARROW, _PADDING} <= {*idea.name.split(" and ")}
     )
 
 
