@@ -87,6 +87,11 @@ ALL = [majority, of_words, of_letters, on_features, with_head, fine_tuned]
 LEARNING = ALL[1:]
 
 
+def assert_same(one, other):
+    """Equal but for the rounding of float32: texts may have been encoded in other batches."""
+    torch.testing.assert_close(one, other, rtol=0, atol=1e-5)
+
+
 # --- the interface -------------------------------------------------------------------------------
 
 
@@ -109,7 +114,7 @@ def test_the_interface_is_the_same(parts, make, tmp_path):
     assert not any(path.suffix in (".pkl", ".pickle", ".pt") for path in saved.rglob("*"))
     options = {} if make in (majority, of_words, of_letters, fine_tuned) else {"cache": False}
     loaded = type(classifier).load(saved, **options)
-    assert torch.equal(loaded.predict_proba(TEXTS), classifier.predict_proba(TEXTS))
+    assert_same(loaded.predict_proba(TEXTS), classifier.predict_proba(TEXTS))
     assert loaded.settings == classifier.settings
 
 
@@ -128,7 +133,7 @@ def test_each_fit_begins_anew_and_a_seed_settles_it(parts, make):
     fresh = make(parts).fit(TRAIN, epochs=2, seed=4, progress=False)
     used = make(parts).fit(TRAIN[::-3], epochs=1, seed=1, progress=False)
     used.fit(TRAIN, epochs=2, seed=4, progress=False)
-    assert torch.equal(fresh.predict_proba(TEXTS), used.predict_proba(TEXTS))
+    assert_same(fresh.predict_proba(TEXTS), used.predict_proba(TEXTS))
 
 
 @pytest.mark.parametrize("make", ALL)
