@@ -51,9 +51,9 @@ class EncoderConfig:
         choices = {
             "positions": (*POSITIONS, "bucketed"),
             "norm": ("post", "pre"),
+            "norm_kind": ("layer", "rms"),
             "activation": ACTIVATIONS,
         }
-        choices["norm_kind"] = ("layer", "rms")
         for name, allowed in choices.items():
             if getattr(self, name) not in allowed:
                 raise ValueError(f"{name} {getattr(self, name)!r} is not one of {allowed}")
