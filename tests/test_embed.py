@@ -15,6 +15,7 @@ from encoder_course.tasks import search
 from encoder_course.tasks.embed import SentenceEncoder
 from encoder_course.tasks.search import DocumentSearch
 from encoder_course.text.batching import pad
+from encoder_course.text.tokenizer import Tokenizer
 
 TEXTS = [
     "How do I sort a list?",
@@ -112,6 +113,33 @@ def test_each_pooling_does_what_it_says():
         close(model.encode(TEXTS[:1])[0], wanted)
 
 
+def test_layers_stand_side_by_side_with_equal_shares(minilm):
+    encoder, tokenizer = minilm.encoder, minilm.tokenizer
+    ids = torch.tensor(tokenizer.ids(TEXTS[:1]))
+    states = [state[0].mean(0) for state in encoder.inspect(ids).hidden]
+    plain = SentenceEncoder(encoder, tokenizer, normalise=False, layers=(6, 2))
+    close(plain.encode(TEXTS[:1])[0], torch.cat([states[6], states[2]]))
+    model = SentenceEncoder(encoder, tokenizer, layers=(4, 5, 6))
+    alone = model.encode(TEXTS[:1])[0]
+    parts = torch.cat([F.normalize(states[layer], dim=-1) for layer in (4, 5, 6)])
+    close(alone, parts / math.sqrt(3))
+    assert model.width == 3 * 384 == len(alone)
+    close(model.encode(TEXTS[:1] * 64)[9], alone)  # by the fast path
+    close(SentenceEncoder(encoder, tokenizer, layers=[6]).encode(TEXTS), minilm.encode(TEXTS))
+    assert model.fingerprint() != minilm.fingerprint()
+
+
+def test_layers_are_kept_with_the_weights(tmp_path):
+    tokenizer = Tokenizer.train(TEXTS, vocab_size=120, progress=False)
+    tiny = Encoder(EncoderConfig.tiny(vocab_size=120)).eval()
+    model = SentenceEncoder(tiny, tokenizer, max_len=32, layers=(1, 2))
+    again = SentenceEncoder.load(model.save(tmp_path))
+    assert again.layers == (1, 2) and again.fingerprint() == model.fingerprint()
+    torch.testing.assert_close(again.encode(TEXTS[:2]), model.encode(TEXTS[:2]))
+    with pytest.raises(ValueError, match="only the last layer's vectors are trained"):
+        model.trainable(TEXTS[:2])
+
+
 def test_the_mode_of_the_encoder_is_given_back(minilm):
     encoder, tokenizer = hf.minilm()
     encoder.train()
@@ -133,6 +161,11 @@ def test_settings_that_disagree_are_named(minilm):
         SentenceEncoder(encoder, tokenizer, pooling="median")
     with pytest.raises(ValueError, match="max_len is 513.*positions for 512"):
         SentenceEncoder(encoder, tokenizer, max_len=513)
+    for layers in ((), (0,), (3, 7)):
+        with pytest.raises(
+            ValueError, match=r"layers are \[.*but the encoder has those from 1 to 6"
+        ):
+            SentenceEncoder(encoder, tokenizer, layers=layers)
     small = Encoder(EncoderConfig.tiny(vocab_size=8192, max_len=512))
     with pytest.raises(ValueError, match="30522 tokens.*vectors for 8192"):
         SentenceEncoder(small, tokenizer)

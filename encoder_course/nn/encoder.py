@@ -126,13 +126,19 @@ class Encoder(nn.Module):
             hidden = packed([rows[i] for i in places])  # (N, D)
             yield places, list(hidden.split([len(rows[i]) for i in places]))
 
-    def packed(self, rows: Sequence[Int[Tensor, " _"]]) -> Float[Tensor, "N D"]:
-        """The hidden states of rows sorted by length, laid end to end."""
+    def packed(
+        self, rows: Sequence[Int[Tensor, " _"]], layers: Sequence[int] | None = None
+    ) -> Float[Tensor, "N D"]:
+        """The hidden states of rows sorted by length, laid end to end.
+
+        With `layers`, those after these blocks (the first is 1) side by side, (N, layers * D).
+        """
         lengths = [len(row) for row in rows]
         self.check_length(max(lengths))
         places = torch.cat([torch.arange(length) for length in lengths])
         ids = torch.cat(list(rows))
         hidden = self.embed(ids, places.to(ids.device))  # (N, D)
+        states = [hidden]
         for layer, block in enumerate(self.blocks):
             groups, start = [], 0
             for length, run in itertools.groupby(lengths):
@@ -140,7 +146,9 @@ class Encoder(nn.Module):
                 groups.append(Group(start, count, length, self.sight(layer, length)))
                 start += count * length
             hidden = block.packed(hidden, groups)
-        return self.final_norm(hidden)
+            states.append(hidden)
+        chosen = (len(self.blocks),) if layers is None else layers
+        return torch.cat([self.final_norm(states[layer]) for layer in chosen], dim=-1)
 
     def start(self, ids: Tensor, keep: Tensor | None, segments: Tensor | None) -> Tensor:
         """Check the input and embed it."""

@@ -83,16 +83,20 @@ class FastEncoder:
             self.blocks = [FastBlock(block) for block in encoder.blocks]
 
     @torch.inference_mode()
-    def packed(self, rows: Sequence[Int[Tensor, " _"]]) -> Float[Tensor, "N D"]:
+    def packed(
+        self, rows: Sequence[Int[Tensor, " _"]], layers: Sequence[int] | None = None
+    ) -> Float[Tensor, "N D"]:
         """What `Encoder.packed` gives for rows sorted by length, within rounding."""
         lengths = [len(row) for row in rows]
         self.encoder.check_length(max(lengths))
         runs = [(len(list(run)), length) for length, run in itertools.groupby(lengths)]
         places = torch.cat([torch.arange(length) for length in lengths])
         hidden = self.encoder.embed(torch.cat(list(rows)), places)  # (N, D)
+        states = [hidden]
         for block in self.blocks:
-            hidden = block(hidden, runs)
-        return hidden
+            states.append(block(states[-1], runs))
+        chosen = (len(self.blocks),) if layers is None else layers
+        return torch.cat([states[layer] for layer in chosen], dim=-1)
 
 
 def suits(encoder: Encoder) -> bool:

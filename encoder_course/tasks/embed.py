@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -21,7 +22,8 @@ from encoder_course.text.batching import pad
 from encoder_course.text.tokenizer import Tokenizer
 
 POOLINGS = ("mean", "cls", "max")
-SETTINGS = ("pooling", "normalise", "max_len", "width")  # what shapes a vector, weights aside
+# What shapes a vector, weights aside.
+SETTINGS = ("pooling", "normalise", "max_len", "width", "layers")
 TOKENIZER = "tokenizer.json"
 ENOUGH_TO_PREPARE = 64  # texts; preparing the fast path costs about as much as encoding a few
 
@@ -33,9 +35,11 @@ class SentenceEncoder:
     ("max"). Rows are never padded, so no padding can leak into a mean. With `normalise` every
     vector has length 1, and a dot product of two is their cosine. Texts are cut after `max_len`
     tokens, vectors after `width` numbers: of use where training packed what matters into the first
-    ones (see `contrastive`). ValueError for an unknown pooling, a `max_len` or a `width` that the
-    encoder does not have, and a tokenizer with more tokens than the encoder. Reimers and Gurevych,
-    2019.
+    ones (see `contrastive`). With `layers` the vector is that of several layers (the first is 1)
+    side by side, each of the same length: what a classifier on a frozen encoder can make use of
+    (Devlin et al., 2018, section 5.3). ValueError for an unknown pooling, a `max_len`, a `width` or
+    `layers` that the encoder does not have, and a tokenizer with more tokens than the encoder.
+    Reimers and Gurevych, 2019.
     """
 
     def __init__(
@@ -46,6 +50,7 @@ class SentenceEncoder:
         normalise: bool = True,
         max_len: int = 256,
         width: int | None = None,
+        layers: Sequence[int] | None = None,
     ) -> None:
         if pooling not in POOLINGS:
             raise ValueError(f"pooling {pooling!r} is not one of {POOLINGS}")
@@ -53,10 +58,14 @@ class SentenceEncoder:
             raise ValueError(
                 f"max_len is {max_len} but the encoder has positions for {encoder.config.max_len}"
             )
-        if width is not None and not 1 <= width <= encoder.config.dim:
+        depth = encoder.config.layers
+        if layers is not None and not (layers and all(1 <= layer <= depth for layer in layers)):
             raise ValueError(
-                f"width is {width} but the encoder gives {encoder.config.dim} numbers per text"
+                f"layers are {list(layers)} but the encoder has those from 1 to {depth}"
             )
+        whole = encoder.config.dim * (1 if layers is None else len(layers))
+        if width is not None and not 1 <= width <= whole:
+            raise ValueError(f"width is {width} but the encoder gives {whole} numbers per text")
         if len(tokenizer) > encoder.config.vocab_size:
             raise ValueError(
                 f"the tokenizer has {len(tokenizer)} tokens but the encoder has vectors for"
@@ -67,7 +76,8 @@ class SentenceEncoder:
         self.pooling = pooling
         self.normalise = normalise
         self.max_len = max_len
-        self.width = encoder.config.dim if width is None else width
+        self.layers = None if layers is None else tuple(layers)
+        self.width = whole if width is None else width
 
     @classmethod
     def minilm(cls) -> SentenceEncoder:
@@ -91,14 +101,22 @@ class SentenceEncoder:
         self.encoder.eval()  # no dropout in a vector to compare
         # Made for each call, because the weights may have been trained since the last one.
         fast = len(rows) >= ENOUGH_TO_PREPARE and suits(self.encoder)
-        packed = FastEncoder(self.encoder).packed if fast else None
+        engine = FastEncoder(self.encoder) if fast else self.encoder
+        packed = partial(engine.packed, layers=self.layers)
         with track(None, "encode", progress, total=len(rows), unit=" texts") as bar:
             for batch, hidden in self.encoder.packed_batches(rows, packed=packed):
                 for i, tokens in zip(batch, hidden, strict=True):
                     vectors[i] = self.pool(tokens.to(dtype))[: self.width]
                 bar.update(len(batch))
         self.encoder.train(training)
-        return F.normalize(vectors, dim=-1) if self.normalise else vectors
+        return self.of_length_one(vectors) if self.normalise else vectors
+
+    def of_length_one(self, vectors: Float[Tensor, "B D"]) -> Float[Tensor, "B D"]:
+        """The vectors with length 1, to which each of several layers gives an equal share."""
+        if self.layers is not None:
+            parts = vectors.split(self.encoder.config.dim, dim=-1)
+            vectors = torch.cat([F.normalize(part, dim=-1) for part in parts], dim=-1)
+        return F.normalize(vectors, dim=-1)
 
     def pool(self, tokens: Float[Tensor, "T D"]) -> Float[Tensor, " D"]:
         """One vector for the tokens of one text."""
@@ -109,8 +127,10 @@ class SentenceEncoder:
     def trainable(self, texts: Sequence[str]) -> Float[Tensor, "B D"]:
         """The pooled vectors with their gradients: whole (no `width`), and not yet of length 1.
 
-        One padded batch, computed in the mode the encoder is in.
+        One padded batch, computed in the mode the encoder is in. ValueError for several `layers`.
         """
+        if self.layers is not None:
+            raise ValueError(f"only the last layer's vectors are trained, not {self.layers}")
         device = self.encoder.embed.token.weight.device
         ids, keep = pad(self.tokenizer.ids(texts, max_len=self.max_len), self.tokenizer.pad_id)
         keep = keep.to(device)
