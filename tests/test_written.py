@@ -12,6 +12,7 @@ import pytest
 
 from encoder_course.data import public, written
 from encoder_course.data.written import FOLDER, KINDS, SPLITS, load
+from encoder_course.tasks.assistant import questions
 from encoder_course.tasks.bm25 import words
 from encoder_course.tasks.embed import SentenceEncoder
 from encoder_course.text.bio import Span, to_tags, word_places
@@ -78,6 +79,12 @@ def near_repeats(items, minilm):
 def test_nothing_repeats_within_or_across_the_splits(sets, minilm, name):
     records = [record for split in SPLITS for record in sets[name][split]]
     assert near_repeats(texts_of(name, records), minilm) == []
+
+
+def test_no_question_of_one_split_nearly_repeats_in_the_other(minilm):
+    one, other = ({q.text for q in questions(split)} for split in ("validation", "test"))
+    found = near_repeats([(text,) for text in sorted(one | other)], minilm)
+    assert [pair for pair in found if not (one.issuperset(pair) or other.issuperset(pair))] == []
 
 
 @pytest.mark.parametrize(
