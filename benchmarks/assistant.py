@@ -17,7 +17,7 @@ from itertools import pairwise
 import numpy as np
 from jaxtyping import Float
 
-from encoder_course.tasks.assistant import PackageIndex, questions
+from encoder_course.tasks.assistant import PackageIndex, questions, read_again
 from encoder_course.tasks.bm25 import words as words_of
 from encoder_course.tasks.embed import SentenceEncoder
 from encoder_course.tasks.metrics import measure
@@ -67,7 +67,7 @@ def main() -> None:
     print(f"{len(hybrid.documents):,} passages, loaded in {loading:.2f} s; {len(known)} questions")
 
     arms = {"BM25": words, "dense": meaning, "hybrid": hybrid}
-    arms |= {"dense, read twice": index.read_again(meaning), "hybrid, read twice": again}
+    arms |= {"dense, read twice": read_again(meaning, index.encoder), "hybrid, read twice": again}
     print("validation questions, by which the settings were chosen")
     others = [question for question in questions("validation") if question.right & names]
     for name, arm in arms.items():

@@ -1,16 +1,12 @@
-"""Choosing on training texts: nobody answers what it has seen, and a cut encoder is the encoder."""
+"""Choosing on training texts: nobody answers what it has seen."""
 
 from dataclasses import dataclass
 
 import numpy as np
 import pytest
-import torch
 
-from encoder_course.config import EncoderConfig
-from encoder_course.nn import Encoder
 from encoder_course.tasks.baselines import MajorityClassifier, WordClassifier
-from encoder_course.tasks.selection import cut_after, out_of_fold
-from encoder_course.tasks.training import seeded
+from encoder_course.tasks.selection import out_of_fold
 
 
 @dataclass(frozen=True)
@@ -64,34 +60,3 @@ def test_folds_keep_the_shares_of_the_classes():
 def test_folds_out_of_range_are_refused(folds):
     with pytest.raises(ValueError, match=f"from 2 to 12 .* but is {folds}"):
         out_of_fold(MajorityClassifier(), EXAMPLES, folds=folds)
-
-
-@pytest.fixture(scope="module")
-def encoder():
-    with seeded(1):
-        return Encoder(EncoderConfig.tiny(vocab_size=50)).eval()
-
-
-def test_a_cut_encoder_gives_the_hidden_states_of_its_layer(encoder):
-    ids = torch.arange(3, 11).reshape(2, 4)
-    hidden = encoder.start(ids, None, None)
-    for number, block in enumerate(encoder.blocks):
-        hidden = block(hidden, encoder.sight(number, 4, None))
-        cut = cut_after(encoder, number + 1)
-        assert cut.config.layers == len(cut.blocks) == number + 1 and not cut.training
-        torch.testing.assert_close(cut(ids), encoder.final_norm(hidden))
-    torch.testing.assert_close(cut(ids), encoder(ids))
-    assert number > 0
-
-
-def test_a_cut_encoder_shares_its_weights(encoder):
-    cut = cut_after(encoder, 1)
-    assert cut.embed.token.weight.data_ptr() == encoder.embed.token.weight.data_ptr()
-    assert not any(p.requires_grad for p in cut.parameters())
-    assert all(p.requires_grad for p in encoder.parameters())
-
-
-@pytest.mark.parametrize("layers", [0, 99])
-def test_a_cut_that_is_not_there_is_refused(encoder, layers):
-    with pytest.raises(ValueError, match=f"but is {layers}"):
-        cut_after(encoder, layers)

@@ -235,10 +235,6 @@ class PackageIndex:
         words = WordSearch().use(passages, [part.postings for part in parts])
         return HybridSearch([meaning, words], weights=[1, WORDS_WEIGHT]).use(passages)
 
-    def read_again(self, search: Search) -> RerankedSearch:
-        """A search whose first passages are compared with the question token by token."""
-        return RerankedSearch(search, TokenMatch(self.encoder), READ_AGAIN, AGAIN_WEIGHT)
-
     def assistant(self, generator: Generator | None = None) -> Assistant:
         """The assistant over all listed packages, with the threshold that suits them.
 
@@ -246,7 +242,7 @@ class PackageIndex:
         listed packages answer and on those that no package does; where there are too few of them,
         it stays as it is.
         """
-        search = self.read_again(self.search())
+        search = read_again(self.search(), self.encoder)
         assistant = Assistant(search, self.encoder, generator=generator)
         settings = self.described()
         if settings["threshold"] is None:
@@ -258,6 +254,11 @@ class PackageIndex:
         else:
             assistant.threshold = settings["threshold"]
         return assistant
+
+
+def read_again(search: Search, encoder: SentenceEncoder) -> RerankedSearch:
+    """A search whose first passages are compared with the question token by token."""
+    return RerankedSearch(search, TokenMatch(encoder), READ_AGAIN, AGAIN_WEIGHT)
 
 
 def questions(split: str) -> list[Question]:

@@ -1,15 +1,12 @@
-"""Choosing on training texts alone: held-out answers in turn, and an encoder cut short."""
+"""Choosing on training texts alone: held-out answers in turn."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import torch
 
-from encoder_course.nn import Encoder
 from encoder_course.tasks.classifier import Classifier, mixed
 
 
@@ -34,19 +31,3 @@ def out_of_fold(
         found = classifier.predict([examples[i].text for i in held])
         answers.update(zip(held, found, strict=True))
     return np.array([answers[i] for i in range(len(examples))])
-
-
-def cut_after(encoder: Encoder, layers: int) -> Encoder:
-    """The encoder up to its block number `layers`; its weights are shared, not copied.
-
-    Of use where a middle layer knows more of a task than the last one, and sooner. ValueError for
-    fewer than one layer or more than there are.
-    """
-    if not 1 <= layers <= encoder.config.layers:
-        raise ValueError(f"layers must be from 1 to {encoder.config.layers} but is {layers}")
-    with torch.device("meta"):  # a shape without numbers, to be filled
-        shorter = Encoder(replace(encoder.config, layers=layers))
-    weights = encoder.state_dict()
-    shared = {name: weights[name] for name in shorter.state_dict()}
-    shorter.load_state_dict(shared, assign=True)
-    return shorter.requires_grad_(False).eval()
