@@ -51,16 +51,19 @@ def encoders() -> dict[str, tuple]:
 
 def classification() -> Iterator[Row]:
     """Logistic regression on frozen vectors, against the same on weighted words."""
-    tasks = (  # MiniLM's layers and the strength are those that notebook 08 chooses in training
-        ("08", "verdict of a review", "reviews", "label", dict(layers=(4,)), 10),
-        ("08", "desk of a message", "support", "label", dict(layers=(3, 4, 5, 6)), 1),
-        ("08", "intent of a message", "support", "intent", dict(layers=(3, 4, 5, 6)), 10),
-        ("09", "kind of a clause", "contracts", "clause", {}, 1),
+    # Units, MiniLM's layers and both strengths are those that notebook 08 chooses in training.
+    words, letters = dict(letters=False, strength=1), dict(letters=True, strength=10)
+    last_four = dict(layers=(3, 4, 5, 6))
+    tasks = (
+        ("08", "verdict of a review", "reviews", "label", words, dict(layers=(4,)), 10),
+        ("08", "desk of a message", "support", "label", letters, last_four, 1),
+        ("08", "intent of a message", "support", "intent", letters, last_four, 10),
+        ("09", "kind of a clause", "contracts", "clause", words, {}, 1),
     )
-    for notebook, task, name, label, layers, strength in tasks:
+    for notebook, task, name, label, counted, layers, strength in tasks:
         train, test = load(name, "train"), load(name, "test")
         rivals = {"majority": MajorityClassifier(label=label)}
-        rivals["baseline"] = WordClassifier(label=label)
+        rivals["baseline"] = WordClassifier(label=label, **counted)
         for column, pair in encoders().items():
             chosen = column == "MiniLM"
             encoder = SentenceEncoder(*pair, **layers if chosen else {})
