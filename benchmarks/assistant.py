@@ -18,7 +18,7 @@ import numpy as np
 from jaxtyping import Float
 
 from encoder_course.tasks.assistant import PackageIndex, questions, read_again
-from encoder_course.tasks.bm25 import words as words_of
+from encoder_course.tasks.bm25 import shared_words
 from encoder_course.tasks.embed import SentenceEncoder
 from encoder_course.tasks.metrics import measure
 from encoder_course.tasks.rag import Passage
@@ -35,13 +35,6 @@ def reciprocal(search: Search, asked: Sequence[Question], name: str) -> Float[np
     report = rank_report(places)
     print(f"{name:>18}: {', '.join(str(report[metric]) for metric in ORDER)}")
     return np.divide(1, places, out=np.zeros(len(places)), where=places > 0)
-
-
-def shared_words(question: Question, passages: Sequence[Passage]) -> float:
-    """The share of the question's words that stand in the right passage which has most of them."""
-    asked = set(words_of(question.text))
-    right = (set(words_of(p.text)) for p in passages if p.name in question.right)
-    return max(len(asked & found) for found in right) / max(len(asked), 1)
 
 
 def names_as_questions(passages: Sequence[Passage], count: int = 100) -> list[Question]:
@@ -87,7 +80,9 @@ def main() -> None:
         print("  " + ", ".join(f"{name} {gain[part].mean():.3f}" for name, gain in gains.items()))
 
     print("MRR@10 by the share of a question's words that a right passage has")
-    shares = np.array([shared_words(question, hybrid.documents) for question in known])
+    right = [[p.text for p in hybrid.documents if p.name in question.right] for question in known]
+    asked_of = zip(known, right, strict=True)
+    shares = np.array([shared_words(question.text, texts) for question, texts in asked_of])
     for low, high in pairwise((0, 1 / 3, 2 / 3, 1.01)):
         part = (low <= shares) & (shares < high)
         cells = (f"{name} {gain[part].mean():.3f}" for name, gain in gains.items())

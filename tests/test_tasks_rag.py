@@ -17,11 +17,20 @@ from encoder_course.data.sources import Package
 from encoder_course.nn import Encoder
 from encoder_course.tasks import assistant as module
 from encoder_course.tasks import command
-from encoder_course.tasks.assistant import PackageIndex, Part, documents_of, is_internal, questions
+from encoder_course.tasks.assistant import (
+    AGAIN_WEIGHT,
+    READ_AGAIN,
+    PackageIndex,
+    Part,
+    documents_of,
+    is_internal,
+    questions,
+)
 from encoder_course.tasks.bm25 import Postings
 from encoder_course.tasks.embed import SentenceEncoder
 from encoder_course.tasks.generate import ServedGenerator, configured_generator, prompt
 from encoder_course.tasks.rag import NOT_FOUND, Assistant, Passage, chunk, sentences
+from encoder_course.tasks.reranked import RerankedSearch, TokenMatch
 from encoder_course.tasks.search import DocumentSearch, HybridSearch, Question, WordSearch
 from encoder_course.text.tokenizer import Tokenizer
 
@@ -446,6 +455,17 @@ def test_the_commands(counting, installed, tmp_path, monkeypatch, capsys):
     assert "No space left on device" in capsys.readouterr().err
     assert command.index(["nowhere"]) == 1
     assert "none of these packages" in capsys.readouterr().err
+
+
+def test_the_assistant_matches_tokens_as_well(counting, installed, tmp_path, monkeypatch):
+    index = PackageIndex(counting, tmp_path)
+    update(index, installed)
+    monkeypatch.setattr(module, "questions", lambda split: [])
+    plain, question = index.search(), "a list of files"
+    again = RerankedSearch(plain, TokenMatch(counting), READ_AGAIN, AGAIN_WEIGHT)
+    found = index.assistant().search.scores(question)
+    torch.testing.assert_close(found, again.scores(question))
+    assert not torch.allclose(found, plain.scores(question))
 
 
 def test_the_threshold_is_chosen_once_after_an_update(counting, installed, tmp_path, monkeypatch):

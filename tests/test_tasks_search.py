@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from encoder_course.tasks.bm25 import BM25, Postings, words
+from encoder_course.tasks.bm25 import BM25, Postings, shared_words, words
 from encoder_course.tasks.search import (
     HybridSearch,
     Question,
@@ -41,6 +41,12 @@ def scores(texts, question, **settings):
 )
 def test_words(text, expected):
     assert words(text) == expected
+
+
+def test_the_share_of_words_by_hand():
+    texts = ["Sort an array in place.", "Return a sorted copy.", "The arrays."]
+    assert shared_words("how do I sort big arrays?", texts) == 2 / 3  # sort, array; not big
+    assert shared_words("how do I?", texts) == shared_words("sort", []) == 0
 
 
 def test_bm25_by_hand():

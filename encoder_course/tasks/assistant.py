@@ -62,7 +62,7 @@ PLACES: Mapping[str, tuple[str, ...]] = PUBLIC_PLACES | {
 SECTIONS = ("summary", "description")
 PER_SECTION = 1  # passages
 WORDS_WEIGHT = 0.3  # of the search by words beside the search by meaning, from those questions
-READ_AGAIN = 20  # passages that are matched token by token; 30 find no more and take longer
+READ_AGAIN = 20  # passages that are matched token by token: 30 are hardly better and take longer
 AGAIN_WEIGHT = 3  # of that second reading beside the first one, from those questions
 # Importable, but of use to those who work on the package rather than with it.
 INTERNAL = tuple(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -38,6 +38,15 @@ def singular(word: str) -> str:
     if len(word) > 4 and word.endswith("ies"):
         return word[:-3] + "y"
     return word[:-1] if len(word) > 3 and re.search(r"[^suai]s$", word) else word
+
+
+def shared_words(question: str, texts: Iterable[str]) -> float:
+    """The share of the question's words that stand in that text which has most of them.
+
+    0 for a question without words, or where there is no text.
+    """
+    asked = set(words(question))
+    return max((len(asked & set(words(text))) for text in texts), default=0) / max(len(asked), 1)
 
 
 @dataclass(frozen=True)
